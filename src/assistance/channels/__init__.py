@@ -1,0 +1,10 @@
+"""Where people are told. A channel is one file in this folder; nothing lists them.
+
+`type: slack` in the routing file finds `channels/slack.py`, or the entry point `slack` of the group
+`assistance.channels` in another package.
+"""
+
+from assistance.channels._channel import Channel, Duration, Pace
+from assistance.channels._registry import UnknownTypeError, channel_class, channel_types
+
+__all__ = ["Channel", "Duration", "Pace", "UnknownTypeError", "channel_class", "channel_types"]

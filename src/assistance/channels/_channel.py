@@ -1,0 +1,82 @@
+"""The port: what a channel is, and what it may do beyond sending."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from assistance.model import Message
+from assistance.outgoing import Http
+from assistance.settings import Secret
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: object) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is a number and a unit: 30s, 5m, 72h, 7d")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _per_second(value: object) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h)", value) if isinstance(value, str) else None
+    if match is None or float(match[1]) == 0:
+        raise ValueError("a pace is a number above zero per unit: 1/s, 20/m")
+    return float(match[1]) / _UNITS[match[2]]
+
+
+Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str)]
+"""Seconds, written `30s`, `5m`, `72h` or `7d`."""
+
+Pace = Annotated[float, BeforeValidator(_per_second, json_schema_input_type=str)]
+"""Messages per second, written `1/s` or `20/m`."""
+
+
+class Channel(BaseModel):
+    """One place where people are told. Its fields are its settings in the routing file.
+
+    `send` is all that a channel must do. A channel has no retries, pace, time-outs, logs or spans: those belong to
+    the dispatcher. What it can do beyond is said by defining one of these, which others look for:
+
+    - `async def reply_to(self, thread: str, message: Message, http: Http) -> str | None`: say it below the message
+      whose reference is `thread`;
+    - `async def update(self, reference: str, message: Message, http: Http) -> None`: rewrite that message;
+    - `async def probe(self, http: Http) -> None`: try credentials and destination, tell nobody; raises as `send` does.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
+
+    default_pace: ClassVar[float | None] = None
+    """The provider's limit, messages per second."""
+    concurrency: ClassVar[int] = 16
+    """How many sends at once."""
+    person: ClassVar[bool] = True
+    """Whether a person reads what arrives there."""
+
+    pace: Pace | None = Field(default=None, description="Messages per second at most; default: the provider's limit.")
+    retry_for: Duration = Field(default="72h", description="How long a message is tried, time parked not counted.")  # type: ignore[assignment]
+
+    async def send(self, message: Message, http: Http) -> str | None:
+        """Say it; what comes back is the provider's reference of the message, if it has one.
+
+        Raises:
+            TryLater: it may work later.
+            Misconfigured: the channel's settings are wrong.
+            Undeliverable: this message will never be taken.
+        """
+        raise NotImplementedError
+
+    @property
+    def messages_per_second(self) -> float | None:
+        """The pace that counts, None for no limit."""
+        return self.pace if self.pace is not None else self.default_pace
+
+    def secrets(self) -> Iterator[Secret]:
+        """Every secret among the settings, for redaction and for what is missing."""
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, Secret):
+                    yield item

@@ -1,0 +1,43 @@
+"""The nouns of the house, their states and their legal moves: standard library only, no imports from the rest."""
+
+from assistance.model.clock import Clock, SystemClock, rfc3339, rfc3339_or_none
+from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
+from assistance.model.event import Event, EventType
+from assistance.model.ids import uuid7
+from assistance.model.message import Message
+from assistance.model.representation import represent
+from assistance.model.request import MOVES, OPEN, AssistanceRequest, Claim, Customer, Link, Priority, Status
+from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
+
+__all__ = [
+    "MOVES",
+    "OPEN",
+    "OWED",
+    "AssistanceRequest",
+    "Attempt",
+    "Claim",
+    "Clock",
+    "Condition",
+    "Customer",
+    "Delivery",
+    "Event",
+    "EventType",
+    "Kind",
+    "Link",
+    "Message",
+    "Misconfigured",
+    "Outcome",
+    "Priority",
+    "Reason",
+    "State",
+    "Status",
+    "SystemClock",
+    "TryLater",
+    "Undeliverable",
+    "Verdict",
+    "When",
+    "represent",
+    "rfc3339",
+    "rfc3339_or_none",
+    "uuid7",
+]

@@ -1,0 +1,38 @@
+"""A request as callers see it: the one shape behind every answer, callback and event stream."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from assistance.model.clock import rfc3339, rfc3339_or_none
+from assistance.model.delivery import Delivery, Kind
+from assistance.model.request import AssistanceRequest
+
+
+def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dict[str, Any]:
+    """The request with its notices, ready for JSON."""
+    path = f"/assistance/{request.id}"
+    claim = request.claim
+    return {
+        "id": request.id,
+        "topic": request.topic,
+        "status": request.status,
+        "created_at": rfc3339(request.created_at),
+        "notified": request.notified_at is not None,
+        "claimed_by": None if claim is None else {"actor": claim.actor, "at": rfc3339(claim.at)},
+        "expected_response": rfc3339_or_none(request.expected_response),
+        "conversation_id": request.conversation_id,
+        "metadata": request.metadata,
+        "deliveries": [_notice(delivery) for delivery in deliveries if delivery.kind is Kind.NOTICE],
+        "links": {"self": path, "events": f"{path}/events"},
+    }
+
+
+def _notice(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "n": delivery.n,
+        "channel": delivery.channel,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "next_attempt_at": rfc3339_or_none(delivery.next_attempt_at),
+        "last_error": delivery.last_error,
+    }

@@ -1,0 +1,103 @@
+"""What a bot asks for, and what has become of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a request stands, as callers see it."""
+
+    ACCEPTED = "accepted"
+    NOTIFIED = "notified"
+    CLAIMED = "claimed"
+    RESOLVED = "resolved"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+OPEN = frozenset({Status.ACCEPTED, Status.NOTIFIED, Status.CLAIMED})
+"""A request in one of these still waits for somebody; a follow-up joins it."""
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.ACCEPTED: frozenset(
+        {Status.NOTIFIED, Status.CLAIMED, Status.RESOLVED, Status.FAILED, Status.EXPIRED, Status.CANCELLED}
+    ),
+    Status.NOTIFIED: frozenset({Status.CLAIMED, Status.RESOLVED, Status.EXPIRED, Status.CANCELLED, Status.ACCEPTED}),
+    Status.CLAIMED: frozenset({Status.RESOLVED, Status.CANCELLED, Status.NOTIFIED, Status.ACCEPTED}),
+    Status.FAILED: frozenset({Status.ACCEPTED, Status.NOTIFIED}),
+    Status.RESOLVED: frozenset(),
+    Status.EXPIRED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+"""The legal moves. A failed request comes back when an operator sends it again."""
+
+
+class Priority(StrEnum):
+    """`urgent` goes first in every lane."""
+
+    NORMAL = "normal"
+    URGENT = "urgent"
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who waits, as far as the bot knows."""
+
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page that helps whoever takes the request; `url` is http or https."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has taken a request (`slack:U123 Ana`) and when."""
+
+    actor: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AssistanceRequest:
+    """One customer who waits for a person.
+
+    `description` is None once it was erased. `version` grows with every change; `sequence` is the number of the last
+    event. `traceparent` (W3C Trace Context) and `correlation_id` (`X-Request-ID`) are those of the accepting call.
+    """
+
+    id: str
+    client: str
+    topic: str
+    description: str | None
+    created_at: float
+    expires_at: float
+    status: Status = Status.ACCEPTED
+    topic_title: str = ""
+    conversation_id: str | None = None
+    customer: Customer | None = None
+    links: tuple[Link, ...] = ()
+    priority: Priority = Priority.NORMAL
+    callback: str | None = None
+    metadata: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    expected_response: float | None = None
+    notified_at: float | None = None
+    claim: Claim | None = None
+    follow_ups: tuple[str, ...] = ()
+    sequence: int = 1
+    traceparent: str | None = None
+    correlation_id: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still waits."""
+        return self.status in OPEN

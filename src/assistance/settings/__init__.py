@@ -1,0 +1,5 @@
+"""What the environment says: the service's settings, and the secrets that the routing file names."""
+
+from assistance.settings.secret import MissingSecretError, Secret
+
+__all__ = ["MissingSecretError", "Secret"]
