@@ -3,7 +3,6 @@
 import os
 
 
-
 def uuid7(now: float) -> str:
     """A UUIDv7 whose first 48 bits are `now` (seconds since the epoch) in milliseconds."""
     value = (int(now * 1000) & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10), "big")

@@ -78,21 +78,21 @@ class AssistanceRequest:
     id: str
     client: str
     topic: str
-    description: str | None
+    description: str | None = field(repr=False)
     created_at: float
     expires_at: float
     status: Status = Status.ACCEPTED
     topic_title: str = ""
     conversation_id: str | None = None
-    customer: Customer | None = None
-    links: tuple[Link, ...] = ()
+    customer: Customer | None = field(default=None, repr=False)
+    links: tuple[Link, ...] = field(default=(), repr=False)
     priority: Priority = Priority.NORMAL
     callback: str | None = None
-    metadata: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    metadata: dict[str, str | int | float | bool | None] = field(default_factory=dict, repr=False)
     expected_response: float | None = None
     notified_at: float | None = None
     claim: Claim | None = None
-    follow_ups: tuple[str, ...] = ()
+    follow_ups: tuple[str, ...] = field(default=(), repr=False)
     sequence: int = 1
     traceparent: str | None = None
     correlation_id: str | None = None

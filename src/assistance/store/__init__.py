@@ -1,0 +1,43 @@
+"""The store: nothing accepted is ever lost, because nothing is accepted before it is here."""
+
+from assistance.store.accepting import Acceptance, Accepted, IdempotencyKey, NewRequest
+from assistance.store.errors import (
+    ConflictError,
+    KeyReusedError,
+    NotFoundError,
+    StoreBrokenError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+from assistance.store.lifecycle import Move, Moved
+from assistance.store.parking import Freeze, LaneState, Park, Unpark
+from assistance.store.queue import Lease, Renewal, Settlement, Take, Work
+from assistance.store.reading import Query
+from assistance.store.store import Store, open_store
+
+__all__ = [
+    "Acceptance",
+    "Accepted",
+    "ConflictError",
+    "Freeze",
+    "IdempotencyKey",
+    "KeyReusedError",
+    "LaneState",
+    "Lease",
+    "Move",
+    "Moved",
+    "NewRequest",
+    "NotFoundError",
+    "Park",
+    "Query",
+    "Renewal",
+    "Settlement",
+    "Store",
+    "StoreBrokenError",
+    "StoreRefusedError",
+    "StoreUnavailableError",
+    "Take",
+    "Unpark",
+    "Work",
+    "open_store",
+]

@@ -1,0 +1,270 @@
+"""Accept: the request, its deliveries, its idempotency record and its first event, in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+
+from assistance.model import (
+    OPEN,
+    AssistanceRequest,
+    Delivery,
+    Event,
+    EventType,
+    Kind,
+    State,
+)
+from assistance.store.errors import KeyReusedError
+from assistance.store.queue import Lease, lease_columns
+from assistance.store.rows import by_request, delivery_row, event_row, request_of, request_row
+from assistance.store.schema import deliveries, events, idempotency, requests
+
+Render = Callable[[AssistanceRequest, Sequence[Delivery]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The caller's word that two calls are one; `fingerprint` is that of the body, `expires_at` an instant."""
+
+    key: str
+    fingerprint: bytes
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """A request to be accepted with what is owed for it.
+
+    `lease` names the process that sends the deliveries in `handed` at once, from memory. `render` writes the answer
+    that a replay of the same key gets.
+    """
+
+    request: AssistanceRequest
+    deliveries: tuple[Delivery, ...]
+    render: Render
+    key: IdempotencyKey | None = None
+    lease: Lease | None = None
+    handed: frozenset[int] = frozenset()
+
+
+class Acceptance(StrEnum):
+    """How an ask was taken."""
+
+    CREATED = "created"
+    FOLLOW_UP = "follow_up"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What is stored now; `answer` is the first answer's status and body, for a replay."""
+
+    how: Acceptance
+    request: AssistanceRequest
+    deliveries: tuple[Delivery, ...] = ()
+    answer: tuple[int, bytes] | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a group of asks writes, gathered before the first insert; `now` is the instant of its first ask."""
+
+    now: float
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    follow_ups: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def accept(connection: Connection, items: Sequence[NewRequest]) -> list[Accepted | Exception]:
+    """Store each ask, unless its key was seen before or its conversation is open already."""
+    batch = _Batch(min(item.request.created_at for item in items))
+    known = _known_keys(connection, items, batch.now)
+    open_ = _open_conversations(connection, items)
+    results = [_accept_one(item, known, open_, batch) for item in items]
+    _write(connection, batch)
+    return results
+
+
+def _accept_one(
+    item: NewRequest,
+    known: dict[tuple[str, str], dict[str, Any]],
+    open_: dict[tuple[str, str, str], tuple[AssistanceRequest, list[Delivery]]],
+    batch: _Batch,
+) -> Accepted | Exception:
+    request = item.request
+    if item.key and (seen := known.get((request.client, item.key.key))):
+        if seen["fingerprint"] != item.key.fingerprint:
+            return KeyReusedError(item.key.key)
+        return Accepted(Acceptance.REPLAYED, request, answer=(seen["status"], seen["answer"]))
+    conversation = _conversation(request)
+    if conversation and (found := open_.get(conversation)):
+        accepted = _follow_up(item, *found, batch)
+        open_[conversation] = accepted.request, list(accepted.deliveries)
+    else:
+        accepted = _create(item, batch)
+        if conversation:
+            open_[conversation] = accepted.request, list(accepted.deliveries)
+    if item.key:
+        row = _key_row(item.key, item, accepted)
+        known[request.client, item.key.key] = row
+        batch.keys.append(row)
+    return accepted
+
+
+def _create(item: NewRequest, batch: _Batch) -> Accepted:
+    request = item.request
+    leased = []
+    for delivery in item.deliveries:
+        row = delivery_row(delivery, request.priority)
+        if item.lease and delivery.n in item.handed:
+            row |= lease_columns(item.lease)
+            row["fence"] = 1
+            leased.append(replace(delivery, state=State.SENDING, fence=1))
+        else:
+            leased.append(delivery)
+        batch.deliveries.append(row)
+    batch.requests.append(request_row(request))
+    batch.events.append(
+        event_row(Event(request.id, 1, EventType.ACCEPTED, request.created_at, f"api:{request.client}"))
+    )
+    return Accepted(Acceptance.CREATED, request, tuple(leased))
+
+
+def _follow_up(item: NewRequest, request: AssistanceRequest, owed: list[Delivery], batch: _Batch) -> Accepted:
+    """Add what the customer says now to the open request, and tell whoever has been told already."""
+    new = item.request
+    number = request.sequence + 1
+    texts = (*request.follow_ups, new.description or "")
+    request = replace(request, sequence=number, follow_ups=texts)
+    batch.events.append(
+        event_row(
+            Event(
+                request.id,
+                number,
+                EventType.FOLLOWED_UP,
+                new.created_at,
+                f"api:{new.client}",
+                {"follow_up": len(texts) - 1},
+            )
+        )
+    )
+    batch.follow_ups[request.id] = request_row(request)
+    updates = updates_of(request, owed, number, new.created_at)
+    batch.deliveries.extend(delivery_row(update, request.priority) for update in updates)
+    return Accepted(Acceptance.FOLLOW_UP, request, (*owed, *updates))
+
+
+def updates_of(request: AssistanceRequest, owed: Sequence[Delivery], about: int, now: float) -> tuple[Delivery, ...]:
+    """One update for each notice that has been delivered or is on its way; a later notice tells it by itself."""
+    told = [d for d in owed if d.kind is Kind.NOTICE and d.state in {State.DELIVERED, State.SENDING}]
+    last = max((delivery.n for delivery in owed), default=0)
+    return tuple(
+        Delivery(
+            request.id,
+            last + place,
+            notice.channel,
+            due_at=now,
+            owed_since=now,
+            kind=Kind.UPDATE,
+            step=notice.step,
+            person=notice.person,
+            about=about,
+        )
+        for place, notice in enumerate(told, start=1)
+    )
+
+
+def _write(connection: Connection, batch: _Batch) -> None:
+    if batch.keys:
+        _forget(connection, batch.keys, batch.now)
+        connection.execute(insert(idempotency), batch.keys)
+    for table, rows in ((requests, batch.requests), (deliveries, batch.deliveries), (events, batch.events)):
+        if rows:
+            connection.execute(insert(table), rows)
+    if batch.follow_ups:
+        # Last, since a request that was created in this very group may have been followed up in it.
+        connection.execute(
+            update(requests)
+            .where(requests.c.id == bindparam("_id"))
+            .values(sequence=bindparam("_sequence"), follow_ups=bindparam("_follow_ups")),
+            [
+                {"_id": row["id"], "_sequence": row["sequence"], "_follow_ups": row["follow_ups"]}
+                for row in batch.follow_ups.values()
+            ],
+        )
+
+
+def _forget(connection: Connection, rows: list[dict[str, Any]], now: float) -> None:
+    """Make room for keys whose week is over."""
+    keys = [(row["client"], row["key"]) for row in rows]
+    connection.execute(
+        delete(idempotency).where(
+            tuple_(idempotency.c.client, idempotency.c.key).in_(keys), idempotency.c.expires_at <= now
+        )
+    )
+
+
+def _key_row(key: IdempotencyKey, item: NewRequest, accepted: Accepted) -> dict[str, Any]:
+    return {
+        "client": item.request.client,
+        "key": key.key,
+        "fingerprint": key.fingerprint,
+        "request_id": accepted.request.id,
+        "status": 201 if accepted.how is Acceptance.CREATED else 200,
+        "answer": item.render(accepted.request, accepted.deliveries),
+        "expires_at": key.expires_at,
+    }
+
+
+def _known_keys(
+    connection: Connection, items: Sequence[NewRequest], now: float
+) -> dict[tuple[str, str], dict[str, Any]]:
+    keys = {(item.request.client, item.key.key) for item in items if item.key}
+    if not keys:
+        return {}
+    rows = connection.execute(
+        select(idempotency).where(
+            tuple_(idempotency.c.client, idempotency.c.key).in_(keys),
+            idempotency.c.expires_at > now,
+        )
+    )
+    return {(row["client"], row["key"]): dict(row) for row in rows.mappings()}
+
+
+def _conversation(request: AssistanceRequest) -> tuple[str, str, str] | None:
+    if request.conversation_id is None:
+        return None
+    return request.client, request.topic, request.conversation_id
+
+
+def _open_conversations(
+    connection: Connection, items: Sequence[NewRequest]
+) -> dict[tuple[str, str, str], tuple[AssistanceRequest, list[Delivery]]]:
+    wanted = {conversation for item in items if (conversation := _conversation(item.request))}
+    if not wanted:
+        return {}
+    columns = requests.c.client, requests.c.topic, requests.c.conversation_id
+    rows = connection.execute(
+        select(requests)
+        .where(tuple_(*columns).in_(wanted), requests.c.status.in_([str(status) for status in OPEN]))
+        .with_for_update()
+    )
+    found = [request_of(row) for row in rows.mappings()]
+    if not found:
+        return {}
+    owed = by_request(
+        connection.execute(
+            select(deliveries)
+            .where(deliveries.c.request_id.in_([request.id for request in found]))
+            .order_by(deliveries.c.n)
+        ).mappings()
+    )
+    return {
+        conversation: (request, owed.get(request.id, []))
+        for request in found
+        if (conversation := _conversation(request))
+    }

@@ -1,0 +1,90 @@
+"""Opening the database: what is unsafe is refused, with a sentence that says what to do."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import pysqlite3.dbapi2
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from assistance.store.errors import StoreRefusedError
+
+_FIXED = (3, 51, 3)
+"""Before this (backports aside) two connections to one WAL file can corrupt it: https://sqlite.org/wal.html#walresetbug."""
+_READERS = 4
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def open_sqlite(path: Path) -> tuple[Engine, Engine]:
+    """One connection that writes and a few that read.
+
+    Raises:
+        StoreRefusedError: the SQLite library has the WAL bug, or does not keep WAL and FULL.
+    """
+    if pysqlite3.dbapi2.sqlite_version_info < _FIXED:
+        raise StoreRefusedError(
+            f"SQLite {pysqlite3.dbapi2.sqlite_version} can corrupt a WAL file; install pysqlite3 0.6.1 or newer"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = _sqlite_engine(path, size=1)
+    event.listen(writer, "connect", _prepare_writer)
+    event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    reader = _sqlite_engine(path, size=_READERS)
+    event.listen(reader, "connect", _prepare_reader)
+    event.listen(reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return writer, reader
+
+
+def _sqlite_engine(path: Path, size: int) -> Engine:
+    return create_engine(
+        f"sqlite:///{path}",
+        module=pysqlite3.dbapi2,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        # None leaves BEGIN to us: the driver's own would be deferred and could find the file busy half-way.
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 5},
+    )
+
+
+def _prepare_writer(connection: Any, _record: object) -> None:
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    connection.execute("PRAGMA synchronous = FULL")
+    level = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or level != 2:  # noqa: PLR2004 - 2 is FULL
+        raise StoreRefusedError(f"SQLite must run with WAL and synchronous=FULL, not {mode} and {level}")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA cache_size = -16000")
+
+
+def _prepare_reader(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
+def lock(path: Path) -> IO[str]:
+    """Hold the file for this process alone, until the answer is closed or the process ends.
+
+    Raises:
+        StoreRefusedError: another process has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = path.with_name(path.name + ".lock").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.seek(0)
+        owner = held.read().strip() or "unknown"
+        held.close()
+        raise StoreRefusedError(
+            f"{path} is in use by process {owner}: one process at a time writes a SQLite file; use PostgreSQL for more"
+        ) from None
+    held.truncate(0)
+    held.write(str(os.getpid()))
+    held.flush()
+    return held

@@ -1,0 +1,25 @@
+"""What a caller of the store has to reckon with."""
+
+
+class StoreUnavailableError(Exception):
+    """It could not be stored or read now; nothing was changed, or it is unknown whether it was."""
+
+
+class StoreBrokenError(StoreUnavailableError):
+    """The disk's word cannot be trusted any more (a failed fsync, a corrupt file): this process must end."""
+
+
+class StoreRefusedError(Exception):
+    """The database cannot be used as it is: outdated, unsafe settings, in use by another process. Says what to do."""
+
+
+class KeyReusedError(Exception):
+    """The idempotency key was used before with another body."""
+
+
+class NotFoundError(LookupError):
+    """There is no such request, or it is not the caller's to see."""
+
+
+class ConflictError(Exception):
+    """The request's state does not allow that."""

@@ -1,0 +1,179 @@
+"""The tables. One row of `deliveries` is one message owed to one channel: the only queue in the house."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+from assistance.model import OPEN, State, Status
+
+metadata = MetaData()
+
+_id = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+
+
+def _words(words: frozenset[Status] | tuple[State, ...]) -> str:
+    return ", ".join(sorted(f"'{word}'" for word in words))
+
+
+WAITING = (State.PENDING, State.RETRYING)
+_open = f"status IN ({_words(OPEN)})"
+_waiting = f"state IN ({_words(WAITING)})"
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("topic_title", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("description", Text, comment="NULL once erased"),
+    Column("follow_ups", Text, comment="JSON list of texts"),
+    Column("customer", Text, comment="JSON"),
+    Column("links", Text, comment="JSON"),
+    Column("metadata", Text, comment="JSON"),
+    Column("conversation_id", Text),
+    Column("priority", String(6), nullable=False),
+    Column("callback", Text),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("expected_response", Double),
+    Column("notified_at", Double),
+    Column("claimed_by", Text),
+    Column("claimed_at", Double),
+    Column("sequence", Integer, nullable=False, comment="number of the last event"),
+    Column("traceparent", Text),
+    Column("correlation_id", Text),
+    Index("requests_by_client", "client", "id"),
+    Index(
+        "requests_open_conversation",
+        "client",
+        "topic",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text(f"conversation_id IS NOT NULL AND {_open}"),
+        postgresql_where=text(f"conversation_id IS NOT NULL AND {_open}"),
+    ),
+    Index(
+        "requests_expiring",
+        "expires_at",
+        sqlite_where=text("status IN ('accepted', 'notified')"),
+        postgresql_where=text("status IN ('accepted', 'notified')"),
+    ),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("request_id", _id, primary_key=True),
+    Column("n", SmallInteger, primary_key=True, autoincrement=False),
+    Column("channel", Text, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("step", SmallInteger, nullable=False),
+    Column("person", Boolean, nullable=False),
+    Column("condition", String(12), nullable=False),
+    Column("opening", String(6), nullable=False, comment="open, closed or both"),
+    Column("hours", Text),
+    Column("about", Integer, comment="number of the event that an update tells of"),
+    Column("rank", SmallInteger, nullable=False, comment="0 urgent, 1 normal"),
+    Column("state", String(9), nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("owed_since", Double, nullable=False),
+    Column("parked_at", Double),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("short", Boolean, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", Double),
+    Column("reference", Text),
+    Column("last_error", Text),
+    CheckConstraint("rank IN (0, 1)", name="deliveries_rank"),
+    Index(
+        "deliveries_due",
+        "channel",
+        "rank",
+        "due_at",
+        sqlite_where=text(_waiting),
+        postgresql_where=text(_waiting),
+    ),
+    Index(
+        "deliveries_leased",
+        "lease_until",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index(
+        "deliveries_parked",
+        "channel",
+        "rank",
+        "owed_since",
+        sqlite_where=text("state = 'parked'"),
+        postgresql_where=text("state = 'parked'"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", _id, primary_key=True),
+    Column("n", SmallInteger, primary_key=True, autoincrement=False),
+    Column("fence", Integer, primary_key=True, autoincrement=False, comment="the lease under which it was made"),
+    Column("at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("outcome", String(9), nullable=False),
+    Column("reason", Text),
+    Column("code", Text),
+    Column("answer", Text),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("request_id", _id, primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("type", String(20), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("actor", Text),
+    Column("data", Text, nullable=False, comment="JSON"),
+    sqlite_with_rowid=False,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("request_id", _id, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("idempotency_expiring", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("frozen_until", Double, nullable=False, comment="Retry-After holds for every process, restarts included"),
+    Column("parked_since", Double),
+    Column("parked_reason", Text),
+    Column("probe_at", Double, comment="when one message is tried on a parked channel"),
+    sqlite_with_rowid=False,
+)
