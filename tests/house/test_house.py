@@ -1,0 +1,140 @@
+"""The house rules that no other tool checks; a failure lists each place that breaks the rule."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from pip._internal.models.index import PyPI
+
+ROOT = Path(__file__).parents[2]
+MODULE_LINES = 300
+FUNCTION_LINES = 40
+SAYS_NOTHING = re.compile(r"_?(utils?|helpers?|common|base|managers?|misc)")
+MOCKS = re.compile(r"\b(mock\.patch|MagicMock|AsyncMock|create_autospec)\b")
+SLEEPS = re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))")
+LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)")
+SETTING = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+THIS = Path(__file__)
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """The files that are in the repository or about to be."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git work tree")
+    paths = (ROOT / name for name in listed.split("\0") if name)
+    return tuple(path for path in paths if path.is_file())
+
+
+def modules(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Each line with its place, `file:line`; nothing for what is not text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        yield f"{path.relative_to(ROOT)}:{number}", line
+
+
+def places(pattern: re.Pattern[str], paths: list[Path]) -> list[str]:
+    return [f"{place}: {line.strip()}" for path in paths for place, line in lines(path) if pattern.search(line)]
+
+
+def none_of(offenders: list[str]) -> None:
+    assert not offenders, "\n" + "\n".join(offenders)
+
+
+def test_every_module_fits_on_a_few_screens() -> None:
+    """No module is longer than 300 lines."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules("src", "tests", "bench")}
+    none_of([f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MODULE_LINES])
+
+
+def test_every_function_fits_on_a_screen() -> None:
+    """No function is longer than 40 lines, its docstring included."""
+    too_long = [
+        f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}, {length} lines"
+        for path in modules("src", "tests", "bench")
+        for function in functions(path)
+        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES
+    ]
+    none_of(too_long)
+
+
+def test_every_module_is_named_by_what_it_holds() -> None:
+    """No module or folder is called utils, helpers, common, base, manager or misc."""
+    names = [path.relative_to(ROOT) for path in modules("src", "tests", "bench")]
+    none_of([str(name) for name in names if any(SAYS_NOTHING.fullmatch(Path(part).stem) for part in name.parts)])
+
+
+def test_every_test_says_what_it_proves() -> None:
+    """Each test function has a docstring of its own."""
+    silent = [
+        f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}"
+        for path in modules("tests")
+        for function in functions(path)
+        if function.name.startswith("test_") and not ast.get_docstring(function)
+    ]
+    none_of(silent)
+
+
+def test_nothing_of_ours_is_mocked() -> None:
+    """Tests use stubs over real sockets; no module asks for a mock."""
+    none_of(places(MOCKS, [path for path in modules("src", "tests") if path != THIS]))
+
+
+def test_no_test_waits_for_luck() -> None:
+    """Tests wait for a condition, or move a clock of their own; none sleeps."""
+    none_of(places(SLEEPS, [path for path in modules("tests") if path != THIS]))
+
+
+def test_no_file_names_a_package_index() -> None:
+    """Where packages are fetched from is each machine's own setting, never the repository's."""
+    hosts = re.compile("|".join(re.escape(host) for host in (PyPI.netloc, PyPI.file_storage_domain)))
+    none_of(places(hosts, list(tracked())))
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    """No file knows the folder that this work tree is in, or anybody's home."""
+    here = [re.escape(f"{path}/") for path in (ROOT, Path.home()) if path != Path(path.root)]
+    machine = re.compile("|".join([*here, r"/(?:home|Users)/\w+/"]))
+    none_of(places(machine, list(tracked())))
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    """Each relative link in a Markdown file points to a file or folder that exists."""
+    broken = [
+        f"{place}: {target}"
+        for path in tracked()
+        if path.suffix == ".md"
+        for place, line in lines(path)
+        for target in LINK.findall(line)
+        if not (path.parent / target).exists()
+    ]
+    none_of(broken)
+
+
+def test_every_setting_is_explained() -> None:
+    """Each group of variables in `.env.example` begins with a comment in words."""
+    groups = (ROOT / ".env.example").read_text(encoding="utf-8").split("\n\n")
+    none_of([group for group in groups if SETTING.search(group) and SETTING.match(group)])
+    assert any(SETTING.search(group) for group in groups)
