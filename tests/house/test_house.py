@@ -17,7 +17,6 @@ SAYS_NOTHING = re.compile(r"_?(utils?|helpers?|common|base|managers?|misc)")
 MOCKS = re.compile(r"\b(mock\.patch|MagicMock|AsyncMock|create_autospec)\b")
 SLEEPS = re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)")
-SETTING = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 THIS = Path(__file__)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -131,10 +130,3 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     none_of(broken)
-
-
-def test_every_setting_is_explained() -> None:
-    """Each group of variables in `.env.example` begins with a comment in words."""
-    groups = (ROOT / ".env.example").read_text(encoding="utf-8").split("\n\n")
-    none_of([group for group in groups if SETTING.search(group) and SETTING.match(group)])
-    assert any(SETTING.search(group) for group in groups)
