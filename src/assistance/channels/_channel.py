@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from assistance.model import Message
-from assistance.outgoing import Http
+from assistance.outgoing import Http, is_loopback
 from assistance.settings import Secret
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -67,6 +67,14 @@ class Channel(BaseModel):
             Undeliverable: this message will never be taken.
         """
         raise NotImplementedError
+
+    @field_validator("*")
+    @classmethod
+    def _encrypted(cls, value: object) -> object:
+        """Refuse a URL in clear that leads off this machine when the file is read, not when a message is waiting."""
+        if isinstance(value, AnyUrl) and value.scheme == "http" and not is_loopback(value.host or ""):
+            raise ValueError("https is required, plain http is for loopback addresses only")
+        return value
 
     @property
     def messages_per_second(self) -> float | None:

@@ -1,0 +1,150 @@
+"""One conversation with a mail server (RFC 5321), and what each of its answers means."""
+
+import ssl
+from asyncio import timeout
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import aiosmtplib
+
+from assistance.model import Misconfigured, Reason, TryLater, Undeliverable, Verdict
+from assistance.outgoing import Http, is_loopback, redact
+
+T = TypeVar("T")
+
+_FAREWELL = 1.0
+"""Seconds for QUIT: by then the mail is taken."""
+_CREDENTIALS = frozenset({530, 534, 535, 538})
+_TOO_LARGE = 552
+_PORTS = {"smtp": 587, "smtps": 465}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail is handed in, and as whom."""
+
+    host: str
+    port: int
+    tls: Literal["implicit", "starttls", "off"]
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def from_url(cls, url: str) -> "Server":
+        """Read `smtp://user:password@host:587`, `smtps://host:465`; `?tls=off` on loopback only.
+
+        Raises:
+            ValueError: it is none of these; the text never shows the URL.
+        """
+        parts = _split(url)
+        if parts is None:
+            raise ValueError("expected smtp://user:password@host:587 or smtps://host:465, special characters as %XX")
+        if parts.query not in {"", "tls=off"}:
+            raise ValueError("the only option is ?tls=off")
+        host = parts.hostname or ""
+        if parts.query and not is_loopback(host):
+            raise ValueError("?tls=off is for loopback addresses only")
+        tls: Literal["implicit", "starttls", "off"] = "implicit" if parts.scheme == "smtps" else "starttls"
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(host, parts.port or _PORTS[parts.scheme], "off" if parts.query else tls, user, password)
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what finds a bad one.
+        usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in _PORTS
+    except ValueError:
+        return None
+    return parts if usable and not parts.path.strip("/") and not parts.fragment else None
+
+
+async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
+    """Connect, encrypt, log in, then `act`; what it returns is returned.
+
+    Args:
+        server: where.
+        name: how we greet (RFC 5321, section 4.1.1.1).
+        http: lends its time-outs and its trust.
+        act: what is said; its SMTP errors become verdicts.
+
+    Raises:
+        TryLater: 4xx, time-outs, failures of network and TLS.
+        Misconfigured: no STARTTLS, credentials refused, no service for us.
+        Undeliverable: 5xx.
+    """
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls == "implicit",
+        start_tls=False,
+        tls_context=http.tls,
+        local_hostname=name,
+        timeout=http.timeouts.whole,
+    )
+    try:
+        async with timeout(http.timeouts.whole):
+            await client.connect(timeout=http.timeouts.connect)
+            await _enter(client, server)
+            result = await act(client)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        verdict = _verdict(error, server)
+    else:
+        # Whatever becomes of QUIT, the mail has been taken.
+        with suppress(aiosmtplib.SMTPException, OSError):
+            await client.quit(timeout=_FAREWELL)
+        return result
+    finally:
+        client.close()
+    raise verdict
+
+
+async def _enter(client: aiosmtplib.SMTP, server: Server) -> None:
+    """Encrypt, then log in: nothing that matters is said in clear."""
+    if server.tls == "off":
+        return
+    await client.ehlo()
+    if server.tls == "starttls":
+        if not client.supports_extension("starttls"):
+            raise Misconfigured(Reason.TLS, code="no_starttls")
+        await client.starttls()
+        await client.ehlo()
+    if server.user:
+        if not client.supports_extension("auth"):
+            raise Misconfigured(Reason.CREDENTIALS, code="auth_not_offered")
+        await client.login(server.user.encode(), server.password.encode())
+
+
+def _verdict(error: Exception, server: Server) -> Verdict:
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        # One that may be taken later is reason enough to come back.
+        verdicts = [_verdict(each, server) for each in error.recipients]
+        return next((each for each in verdicts if isinstance(each, TryLater)), verdicts[0])
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        kind, reason = _meaning(error)
+        return kind(reason, code=str(error.code), answer=redact(error.message, [server.password, server.user]) or None)
+    if isinstance(error, TimeoutError):
+        return TryLater(Reason.TIMEOUT)
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return TryLater(Reason.TLS)
+    return TryLater(Reason.CONNECTION)
+
+
+def _meaning(error: aiosmtplib.SMTPResponseException) -> tuple[type[Verdict], Reason]:
+    """What a refusal means: RFC 5321, section 4.2.1, and for AUTH RFC 4954, section 6."""
+    family = error.code // 100
+    if family == 4:  # noqa: PLR2004 - the class of codes that says: later
+        return TryLater, Reason.SERVER_ERROR
+    if family != 5:  # noqa: PLR2004 - no reply code that a refusal may have
+        return TryLater, Reason.UNREADABLE_ANSWER
+    if isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code in _CREDENTIALS:
+        return Misconfigured, Reason.CREDENTIALS
+    if isinstance(error, (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)):
+        return Misconfigured, Reason.DESTINATION
+    if error.code == _TOO_LARGE and isinstance(error, aiosmtplib.SMTPRecipientRefused):
+        # RFC 5321, section 4.5.3.1.10: some servers say 552 for "too many recipients" where 452 is meant.
+        return TryLater, Reason.SERVER_ERROR
+    return Undeliverable, Reason.TOO_LONG if error.code == _TOO_LARGE else Reason.REJECTED

@@ -1,0 +1,133 @@
+"""Which addresses may be reached by URLs that others choose (server-side request forgery).
+
+The lists follow the IANA special-purpose address registries (RFC 6890 and its successors) and the cloud providers'
+pages on their metadata services.
+"""
+
+import socket
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+_AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
+
+
+def _networks(*texts: str) -> tuple[Network, ...]:
+    return tuple(ip_network(text) for text in texts)
+
+
+_FORBIDDEN = (
+    *_networks("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+    *_networks("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+    *_networks("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    # All of IPv6 that is not 2000::/3: loopback, NAT64, 100::/64, 5f00::/16, ULA, link-local, site-local, multicast.
+    *_networks("::/3", "4000::/2", "8000::/1"),
+    # Inside 2000::/3: IETF protocols with Teredo, documentation, 6to4.
+    *_networks("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+)
+_METADATA = _networks(
+    "169.254.169.254/32",  # AWS, Azure, Google, Oracle, OpenStack and most others
+    "169.254.170.2/32",  # AWS ECS task credentials
+    "169.254.170.23/32",  # AWS EKS pod identity
+    "168.63.129.16/32",  # Azure's wire server: a public address
+    "100.100.100.200/32",  # Alibaba
+    "192.0.0.192/32",  # Oracle, classic
+    "fd00:ec2::254/128",
+    "fd00:ec2::23/128",
+    "fd20:ce::254/128",  # Google
+    "fe80::a9fe:a9fe/128",  # OpenStack
+)
+_NAT64 = _networks("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96")
+_WRAPPERS = frozenset({0, 0xFFFF})
+"""The upper 96 bits of IPv4-compatible and IPv4-mapped addresses (RFC 4291, section 2.5.5)."""
+_LOW_32 = 0xFFFF_FFFF
+_HTTPS = 443
+
+
+class ForbiddenAddressError(OSError):
+    """The address may not be reached; an OSError because connecting is where it surfaces."""
+
+
+def is_forbidden(ip: str, allow: Iterable[Network] = ()) -> bool:
+    """Whether `ip` is out of bounds: not public and in none of the networks `allow`, or a metadata service.
+
+    IPv4 addresses inside IPv6 ones are judged as what they are. Raises ValueError when `ip` is no address.
+    """
+    address, judged = _read(ip)
+    if _within((address, *_carried(address)), _METADATA):
+        return True
+    return _within((judged,), _FORBIDDEN) and not _within((address, judged), allow)
+
+
+def _read(ip: str) -> tuple[Address, Address]:
+    """The address as written, and as it is judged: unwrapped when it is IPv4-mapped or IPv4-compatible."""
+    address = ip_address(ip.partition("%")[0])
+    wrapped = isinstance(address, IPv6Address) and int(address) >> 32 in _WRAPPERS
+    return address, IPv4Address(int(address) & _LOW_32) if wrapped else address
+
+
+def _within(addresses: Iterable[Address], networks: Iterable[Network]) -> bool:
+    networks = tuple(networks)
+    return any(address in network for address in addresses for network in networks)
+
+
+def _carried(address: Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that an IPv6 one stands for: mapped, compatible, NAT64, 6to4, Teredo."""
+    if isinstance(address, IPv4Address):
+        return ()
+    if int(address) >> 32 in _WRAPPERS or _within((address,), _NAT64):
+        return (IPv4Address(int(address) & _LOW_32),)
+    found = (address.sixtofour, *(address.teredo or ()))
+    return tuple(form for form in found if form is not None)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address as it stands in a URL, can only be this machine (RFC 6761, section 6.3)."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+class Guard(AbstractResolver):
+    """Lets a connection out only to vetted addresses, and to the very ones that were vetted.
+
+    Public addresses on port 443; any address and port in the networks `allow`; a metadata service never. A name is
+    refused when one of its addresses is, so an answer that mixes public and private ones gains nothing.
+    """
+
+    def __init__(self, allow: Sequence[str] = (), resolver: AbstractResolver | None = None) -> None:
+        """Allow the networks `allow` (`10.0.0.0/8`); names are looked up by `resolver`, the system's by default."""
+        self._allow = tuple(ip_network(text) for text in allow)
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of `host`, all of them vetted. Raises ForbiddenAddressError."""
+        if self._resolver is None:
+            self._resolver = ThreadedResolver()
+        found = await self._resolver.resolve(host, port, family)
+        for each in found:
+            self._vet(each["host"], port)
+        return found
+
+    def socket(self, info: _AddressInfo) -> socket.socket:
+        """The socket for one connection; an address written in the URL passes no resolver and is vetted here."""
+        family, kind, protocol, _, address = info
+        self._vet(str(address[0]), int(str(address[1])))
+        return socket.socket(family, kind, protocol)
+
+    async def close(self) -> None:
+        """Let the resolver go."""
+        if self._resolver is not None:
+            await self._resolver.close()
+
+    def _vet(self, ip: str, port: int) -> None:
+        listed = _within(_read(ip), self._allow)
+        if is_forbidden(ip, self._allow) or (port != _HTTPS and not listed):
+            raise ForbiddenAddressError("the address is not public on port 443, nor in a network that is allowed")
