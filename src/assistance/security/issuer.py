@@ -1,0 +1,84 @@
+"""The issuer of development mode: a key of its own in a folder, and tokens like those of a real one."""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from assistance.model import uuid7
+from assistance.security.strict import to_base64url
+
+KEY_FILE = "development-issuer.pem"
+
+
+class DevelopmentIssuer:
+    """Signs tokens with the key in a folder; never for production."""
+
+    def __init__(self, folder: Path, issuer_url: str, audience: str) -> None:
+        """Use the key in `folder`, made there first if there is none."""
+        if not (folder / KEY_FILE).exists():
+            _make_key(folder)
+        key = serialization.load_pem_private_key((folder / KEY_FILE).read_bytes(), password=None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise TypeError(f"{KEY_FILE} holds no RSA key")
+        self._key = key
+        self._issuer_url = issuer_url
+        self._audience = audience
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        self._public = {"kty": "RSA", "n": public["n"], "e": public["e"]}
+        self._kid = _thumbprint(self._public)
+
+    @classmethod
+    def load(cls, folder: Path, issuer_url: str, audience: str) -> "DevelopmentIssuer":
+        """Use the key in `folder`. Raises FileNotFoundError where there is none."""
+        if not (folder / KEY_FILE).exists():
+            raise FileNotFoundError(f"there is no {KEY_FILE} in {folder}")
+        return cls(folder, issuer_url, audience)
+
+    def jwks(self) -> dict[str, Any]:
+        """The JWKS document (RFC 7517, section 5) to publish."""
+        return {"keys": [{**self._public, "kid": self._kid, "use": "sig", "alg": "RS256"}]}
+
+    def token(self, scope: str, subject: str, *, now: float, lifetime: float = 3600) -> str:
+        """An access token by RFC 9068 for `subject`, valid from `now` for `lifetime` seconds."""
+        claims = {
+            "iss": self._issuer_url,
+            "aud": self._audience,
+            "sub": subject,
+            "client_id": subject,
+            "scope": scope,
+            "iat": int(now),
+            "exp": int(now + lifetime),
+            "jti": uuid7(now),
+        }
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"typ": "at+jwt", "kid": self._kid})
+
+
+def _thumbprint(public: dict[str, Any]) -> str:
+    """RFC 7638: the same key has the same id everywhere."""
+    return to_base64url(sha256(f'{{"e":"{public["e"]}","kty":"RSA","n":"{public["n"]}"}}'.encode()).digest())
+
+
+def _make_key(folder: Path) -> None:
+    """Put a new key into `folder` as a whole or not at all, unless another process was faster."""
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{KEY_FILE}.{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, unlike a rename, never replaces a key that is already in use.
+        (folder / KEY_FILE).hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""A clock that stands still until a test moves it."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class ManualClock:
+    """A `Clock` whose time goes on by `advance` only; what sleeps wakes when its time has come."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self._now = now
+        self._monotonic = 1000.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    async def sleep(self, seconds: float) -> None:
+        sleeper = (self._monotonic + seconds, asyncio.get_running_loop().create_future())
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1]
+        finally:
+            self._sleepers.remove(sleeper)
+
+    @property
+    def sleeping(self) -> list[float]:
+        """The seconds that each sleeper still has to wait."""
+        return sorted(until - self._monotonic for until, waking in self._sleepers if not waking.done())
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass and wake whoever is due; they run when the test awaits next."""
+        self._now += seconds
+        self._monotonic += seconds
+        for until, waking in self._sleepers:
+            if until <= self._monotonic and not waking.done():
+                waking.set_result(None)
+
+
+async def until(condition: Callable[[], object], within: float = 10.0) -> None:
+    """Return as soon as `condition` holds; TimeoutError when it does not in `within` real seconds."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens elsewhere and tells nobody
+            await asyncio.sleep(0)
