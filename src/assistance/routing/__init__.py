@@ -1,0 +1,31 @@
+"""The routing file: what it may say, what it says now, and what that means for one request."""
+
+from assistance.routing.explain import ExplainedStep, Explanation, explain
+from assistance.routing.hours import Hours, parse_hours
+from assistance.routing.live import LiveRouting
+from assistance.routing.load import load
+from assistance.routing.moment import parse_moment
+from assistance.routing.plan import expected_response, plan
+from assistance.routing.problem import Problem, RoutingError
+from assistance.routing.routing import Callback, RouteTest, Routing
+from assistance.routing.topic import Step, Topic
+
+__all__ = [
+    "Callback",
+    "ExplainedStep",
+    "Explanation",
+    "Hours",
+    "LiveRouting",
+    "Problem",
+    "RouteTest",
+    "Routing",
+    "RoutingError",
+    "Step",
+    "Topic",
+    "expected_response",
+    "explain",
+    "load",
+    "parse_hours",
+    "parse_moment",
+    "plan",
+]

@@ -1,0 +1,129 @@
+"""The routing in force, and how another takes its place: all or nothing."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from assistance.model import Clock
+from assistance.routing.entries import Redirect
+from assistance.routing.load import load
+from assistance.routing.problem import Problem, RoutingError
+from assistance.routing.routing import Routing
+from assistance.routing.watched import LOOK_EVERY, Watched
+from assistance.settings import Secret
+
+REREAD_EVERY = 60.0
+"""Seconds between two readings of the file and its secrets, whatever the watch has seen."""
+
+_log = structlog.get_logger(__name__)
+
+
+class LiveRouting:
+    """The routing file as it was last found good.
+
+    `last_reload_successful` and `last_reload_at` (seconds since the epoch) tell of the last try; reading at the start
+    counts as one. A secret that goes missing by a reload is a reason to refuse it; one that was missing before is not.
+    """
+
+    def __init__(
+        self, path: Path, environ: Mapping[str, str], *, redirect: Redirect | None = None, clock: Clock
+    ) -> None:
+        """Read the file (see `load`). Raises RoutingError."""
+        self._path = path
+        self._environ = environ
+        self._redirect = redirect
+        self._clock = clock
+        self._subscribers: list[Callable[[Routing], None]] = []
+        self._one_at_a_time = asyncio.Lock()
+        self._problems: tuple[Problem, ...] = ()
+        self._watched = Watched(path)
+        self.current = load(path, environ, redirect=redirect)
+        self.last_reload_successful = True
+        self.last_reload_at = clock.now()
+
+    def subscribe(self, callback: Callable[[Routing], None]) -> None:
+        """Have `callback` called, on the event loop, with each routing that takes the place of another."""
+        self._subscribers.append(callback)
+
+    async def reload(self, reason: str) -> Routing:
+        """Read the file anew and put it in force; `reason` is for the log.
+
+        Raises:
+            RoutingError: it cannot be used; the one before stays in force.
+        """
+        async with self._one_at_a_time:
+            self.last_reload_at = self._clock.now()
+            try:
+                fresh = await asyncio.to_thread(self._load)
+            except RoutingError as error:
+                self._note_failure(reason, error)
+                raise
+            self._put_in_force(reason, fresh)
+            return fresh
+
+    async def watch(self) -> None:
+        """Reload when the file or a secret has changed, for as long as this runs.
+
+        A file that is away for a moment is waited for; the reading each minute says so if it stays away.
+        """
+        reread_at = self._clock.monotonic() + REREAD_EVERY
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            if await asyncio.to_thread(self._watched.changed):
+                await self._reload_if_different("file changed")
+            if self._clock.monotonic() >= reread_at:
+                reread_at = self._clock.monotonic() + REREAD_EVERY
+                await self._reload_if_different("reread")
+
+    def _load(self) -> Routing:
+        fresh = load(self._path, self._environ, redirect=self._redirect)
+        if lost := [problem for source, problem in fresh.missing.items() if source not in self.current.missing]:
+            raise RoutingError(lost)
+        return fresh
+
+    async def _reload_if_different(self, reason: str) -> None:
+        if self.last_reload_successful and await asyncio.to_thread(self._in_force_already):
+            return
+        try:
+            await self.reload(reason)
+        except RoutingError:
+            # Logged; the routing in force stays.
+            return
+
+    def _in_force_already(self) -> bool:
+        try:
+            content = self._path.read_bytes()
+        except OSError:
+            return False
+        current = self.current
+        return hashlib.sha256(content).hexdigest() == current.digest and all(
+            Secret.find(secret.source, self._environ) == secret for secret in current.secrets
+        )
+
+    def _put_in_force(self, reason: str, fresh: Routing) -> None:
+        self.current = fresh
+        self.last_reload_successful = True
+        self._problems = ()
+        _log.info(
+            "routing_reloaded",
+            reason=reason,
+            topics=len(fresh.topics),
+            channels=len(fresh.channels),
+            callbacks=len(fresh.callbacks),
+            warnings=list(map(str, fresh.warnings)),
+            digest=fresh.digest,
+        )
+        for callback in self._subscribers:
+            try:
+                callback(fresh)
+            except Exception:  # noqa: BLE001 - the routing is in force: the others must hear of it
+                _log.exception("routing_subscriber_failed")
+
+    def _note_failure(self, reason: str, error: RoutingError) -> None:
+        self.last_reload_successful = False
+        if error.problems != self._problems or reason != "reread":
+            _log.error("routing_reload_failed", reason=reason, problems=list(map(str, error.problems)))
+        self._problems = error.problems

@@ -1,0 +1,75 @@
+"""What a topic gives for one request at one moment: the notices owed, and the answer promised."""
+
+from collections.abc import Collection, Mapping
+
+from assistance.channels import Channel
+from assistance.model import Condition, Delivery, Kind, Priority, State, When
+from assistance.routing.topic import Topic
+
+
+def plan(  # noqa: PLR0917 - in the order in which they are known
+    topic: Topic,
+    request_id: str,
+    now: float,
+    priority: Priority,  # noqa: ARG001 - every priority has the same plan: urgent goes first within each lane
+    channels: Mapping[str, Channel],
+    parked: Collection[str] = frozenset(),
+) -> tuple[Delivery, ...]:
+    """The notices of a request accepted at `now`, numbered from 1 in the order of the steps.
+
+    What is due at once is skipped where `when` does not hold, and parked on a channel of `parked`. A step
+    `if: undelivered` is due at once where everything before it is parked or skipped: nobody will hear from those.
+    """
+    hours = None if topic.hours is None else str(topic.hours)
+    is_open = topic.is_open(now) if any(step.when is not When.BOTH for step in topic.steps) else True
+    notices: list[Delivery] = []
+    for index, step in enumerate(topic.steps):
+        holds = step.when is When.BOTH or (step.when is When.OPEN) is is_open
+        # Out of its hours a step keeps its time, at which it may be open: brought forward it would only be skipped.
+        early = bool(parked) and holds and step.condition is Condition.UNDELIVERED and _hopeless(notices, parked)
+        due = now if early else now + step.after
+        text = None if step.when is When.BOTH else hours
+        for name in step.notify:
+            state = _state(name, parked, holds=holds) if due == now else State.PENDING
+            person = channels[name].person
+            notices.append(
+                Delivery(
+                    request_id,
+                    len(notices) + 1,
+                    name,
+                    due,
+                    due,
+                    Kind.NOTICE,
+                    index,
+                    person,
+                    step.condition,
+                    step.when,
+                    text,
+                    None,
+                    state,
+                )
+            )  # fmt: skip - by position, for speed: this is built for every request
+    return tuple(notices)
+
+
+def _state(channel: str, parked: Collection[str], *, holds: bool) -> State:
+    if not holds:
+        return State.SKIPPED
+    return State.PARKED if channel in parked else State.PENDING
+
+
+def _hopeless(before: list[Delivery], parked: Collection[str]) -> bool:
+    """Whether no person will hear from the notices `before` until a parked channel is mended."""
+    people = [notice for notice in before if notice.person and notice.state is not State.SKIPPED]
+    return bool(people) and all(notice.channel in parked for notice in people)
+
+
+def expected_response(topic: Topic, now: float) -> float | None:
+    """When the customer may expect an answer: what the topic promises, from its next opening.
+
+    Without a promise it is the next opening itself, and None while the topic is open.
+    """
+    opens = topic.next_open_at(now)
+    if topic.expected_response is None:
+        return opens
+    return (now if opens is None else opens) + topic.expected_response
