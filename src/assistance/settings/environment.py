@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import psycopg.conninfo
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -70,6 +69,8 @@ def _database(value: SecretStr) -> SecretStr:
         if url.removeprefix("sqlite:///") in ("", ":memory:"):
             raise ValueError("must name a file: sqlite:///var/assistance.db")
     elif url.startswith(("postgresql://", "postgres://")):
+        import psycopg.conninfo  # noqa: PLC0415 - a tenth of a second that SQLite's users need not wait
+
         try:
             psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.Error:

@@ -1,0 +1,164 @@
+"""HTTP on the wire: what a client may not do before it has sent a whole header."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from assistance.http.gate import MAX_HEADER, header_too_large, malformed
+from assistance.http.middleware import request_id_of
+from assistance.http.problems import MEDIA_TYPE, Problem
+from assistance.model import Clock
+
+HEADER_SECONDS = 10.0
+_LINGER_SECONDS = 1.0
+_log = structlog.get_logger("assistance.http")
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Uvicorn's protocol, with a limit to the size of a header and to the time it may take.
+
+    A connection must bring a whole header within `header_seconds` of being opened, or of its next request's first
+    byte; one that rests between two requests is closed by uvicorn after its keep-alive time. The time that a body may
+    take is the application's business.
+
+    Args:
+        config: uvicorn's.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
+        clock: for the ids of requests that never became one.
+        retiring: set once the server wants its clients to go: every answer then closes its connection.
+        header_seconds: see above.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        clock: Clock,
+        retiring: asyncio.Event,
+        header_seconds: float = HEADER_SECONDS,
+    ) -> None:
+        """See the class."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._clock = clock
+        self._retiring = retiring
+        self._header_seconds = header_seconds
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_header = False
+        self._header_bytes = 0
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._in_header:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER:
+                self._refuse(header_too_large())
+        # Bytes that begin no request, such as empty lines, must not keep a connection either.
+        if self._deadline is None and (self._in_header or self._resting()):
+            self._start_deadline()
+
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self._in_header = True
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools. The trailer of a chunked body comes here too, and is dropped."""
+        if self._in_header:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        self._in_header = False
+        self._stop_deadline()
+        super().on_headers_complete()
+        if self._retiring.is_set():
+            self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the library's text is not ours to pass on
+        """Answer what httptools could not read."""
+        self._refuse(malformed("This is not HTTP/1.1."))
+
+    def _resting(self) -> bool:
+        return not self._answering() and self.timeout_keep_alive_task is None
+
+    def _answering(self) -> bool:
+        # Uvicorn types these as always there; they are None until the first request.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self._header_seconds, self._too_late)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        if self._in_header:
+            self._refuse(
+                Problem(
+                    408,
+                    detail="The header did not arrive in time.",
+                    type_="/problems/header-too-slow",
+                    headers={"Connection": "close"},
+                )
+            )
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer in place of the application, unless an answer is under way, and close.
+
+        The connection stays half open for a moment: closing it with bytes unread would reset it, and a reset may
+        overtake the answer (RFC 9112, section 9.6).
+        """
+        self._refused = True
+        self._stop_deadline()
+        if self.transport.is_closing():
+            return
+        if self._answering():
+            self.transport.close()
+            return
+        self.transport.write(self._answer(problem))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _answer(self, problem: Problem) -> bytes:
+        headers: list[tuple[bytes, bytes]] | None = self.headers
+        request_id = request_id_of(headers or (), self._clock)
+        _log.info("request", status=problem.status_code, route=None, client=None, request_id=request_id)
+        body = problem.body(request_id)
+        fields = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(body)),
+            "x-request-id": request_id,
+            **(problem.headers or {}),
+        }
+        lines = [name + b": " + value for name, value in self.server_state.default_headers]
+        lines += [f"{name.lower()}: {value}".encode("ascii") for name, value in fields.items()]
+        return STATUS_LINE[problem.status_code] + b"\r\n".join(lines) + b"\r\n\r\n" + body
