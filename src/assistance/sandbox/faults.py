@@ -6,6 +6,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, Literal, TypeVar
 
 F = TypeVar("F")
@@ -52,8 +53,19 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
         return
     plain = transport.get_extra_info("socket")
     if plain is not None and plain.fileno() >= 0:
-        # A duplicate, because the loops hand out a socket object that refuses options.
-        with socket.socket(fileno=os.dup(plain.fileno())) as duplicate:
+        with _duplicate(plain) as duplicate:
             duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     # TLS transports have `abort` too, without being a WriteTransport by type.
     getattr(transport, "abort", transport.close)()
+
+
+def end(plain: socket.socket) -> None:
+    """End the connection below its transport, which then finds it gone."""
+    if plain.fileno() >= 0:
+        with _duplicate(plain) as duplicate, suppress(OSError):
+            duplicate.shutdown(socket.SHUT_RDWR)
+
+
+def _duplicate(plain: socket.socket) -> socket.socket:
+    """The same connection once more: the loops hand out a socket object that refuses most calls."""
+    return socket.socket(fileno=os.dup(plain.fileno()))

@@ -38,22 +38,31 @@ class Fault:
     after_accept: bool = False
 
     @property
+    def delays_only(self) -> bool:
+        """Whether the usual answer comes after all, late."""
+        answers = (self.status, self.error, self.retry_after, self.raw)
+        return not self.drop and all(part is None for part in answers)
+
+    @property
     def verdict(self) -> str:
         """What `SlackCall.verdict` says of it."""
-        if self.drop:
-            return "drop"
-        return self.error or (str(self.status) if self.status else "raw" if self.raw is not None else "hang")
+        if self.drop or self.delays_only:
+            return "drop" if self.drop else "hang"
+        return self.error or (str(self._status) if self.raw is None else "raw")
+
+    @property
+    def _status(self) -> int:
+        return self.status or (200 if self.retry_after is None else 429)
 
     def answer(self) -> web.Response:
         """The answer that it gives in Slack's place."""
-        status = self.status or (429 if self.retry_after is not None else 200)
         headers = {} if self.retry_after is None else {"Retry-After": str(math.ceil(self.retry_after))}
         if self.raw is not None:
-            return web.Response(body=self.raw, status=status, headers=headers)
-        error = self.error or ("ratelimited" if status == web.HTTPTooManyRequests.status_code else None)
+            return web.Response(body=self.raw, status=self._status, headers=headers)
+        error = self.error or ("ratelimited" if self._status == web.HTTPTooManyRequests.status_code else None)
         if error is None:
-            return web.Response(text="upstream trouble", status=status, headers=headers)
-        return _json({"ok": False, "error": error}, status, headers)
+            return web.Response(text="upstream trouble", status=self._status, headers=headers)
+        return _json({"ok": False, "error": error}, self._status, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +179,7 @@ class FakeSlack:
         if fault.drop:
             reset(request.transport)
             return web.Response()
-        return None if fault.verdict == "hang" else fault.answer()
+        return None if fault.delays_only else fault.answer()
 
     def _note(self, method: str, verdict: str, payload: dict[str, Any]) -> None:
         self._calls.add(SlackCall(method, verdict, self._clock.now(), payload))

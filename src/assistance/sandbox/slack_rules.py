@@ -41,9 +41,11 @@ def token_error(token: str | None, known: frozenset[str] | None) -> str | None:
 
 def channel_error(channel: object, known: frozenset[str] | None) -> str | None:
     """Slack's error for posting there; `known` None takes every id of the right form, and some ids play an error."""
+    if not isinstance(channel, str):
+        return "channel_not_found"
     if known is not None:
         return None if channel in known else "channel_not_found"
-    if not isinstance(channel, str) or not _CHANNEL_FORM.fullmatch(channel):
+    if not _CHANNEL_FORM.fullmatch(channel):
         return "channel_not_found"
     return next((error for part, error in PLAYED.items() if part in channel), None)
 

@@ -9,9 +9,9 @@ from typing import Self
 from urllib.parse import quote
 
 from assistance.model.clock import Clock, SystemClock
-from assistance.sandbox.smtp_session import Mail, Mailroom, SmtpFault, SmtpSession
+from assistance.sandbox.smtp_session import Mail, Mailroom, SmtpFault, SmtpSession, Stage
 
-__all__ = ["FakeSmtp", "Mail", "SmtpFault"]
+__all__ = ["FakeSmtp", "Mail", "SmtpFault", "Stage"]
 
 _SYSTEM_CLOCK = SystemClock()
 

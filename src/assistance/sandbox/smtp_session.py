@@ -11,7 +11,7 @@ from typing import Any, AnyStr, Literal
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
 
 from assistance.model.clock import Clock
-from assistance.sandbox.faults import Faults, hang, reset
+from assistance.sandbox.faults import Faults, end, hang, reset
 from assistance.sandbox.inbox import Inbox
 
 Stage = Literal["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "DOT"]
@@ -89,6 +89,7 @@ class SmtpSession(SMTP):
     def __init__(self, room: Mailroom, loop: asyncio.AbstractEventLoop) -> None:
         """Serve one connection for `room`."""
         self.room = room
+        self._lost = asyncio.Event()
         super().__init__(
             _Hooks(self),
             hostname="sandbox",
@@ -102,17 +103,24 @@ class SmtpSession(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be known to the server while the connection lasts."""
+        self._socket = transport.get_extra_info("socket")
         self.room.sessions.add(self)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Be forgotten."""
         self.room.sessions.discard(self)
+        self._lost.set()
         super().connection_lost(error)
 
     async def cut(self) -> None:
-        """Reset the connection and wait until nothing of it runs any more."""
-        reset(self.transport)
+        """Reset the connection and wait until nothing of it is left."""
+        if isinstance(self.transport, asyncio.WriteTransport) and self.transport.is_closing():
+            # A TLS transport that closes has let go of its socket, and would wait for the caller's own goodbye.
+            end(self._socket)
+        else:
+            reset(self.transport)
+        await self._lost.wait()
         if self._handler_coroutine is not None:
             await asyncio.wait([self._handler_coroutine])
 
