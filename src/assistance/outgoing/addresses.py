@@ -5,7 +5,7 @@ pages on their metadata services.
 """
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -45,7 +45,6 @@ _NAT64 = _networks("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96")
 _WRAPPERS = frozenset({0, 0xFFFF})
 """The upper 96 bits of IPv4-compatible and IPv4-mapped addresses (RFC 4291, section 2.5.5)."""
 _LOW_32 = 0xFFFF_FFFF
-_HTTPS = 443
 
 
 class ForbiddenAddressError(OSError):
@@ -96,13 +95,23 @@ def is_loopback(host: str) -> bool:
 class Guard(AbstractResolver):
     """Lets a connection out only to vetted addresses, and to the very ones that were vetted.
 
-    Public addresses on port 443; any address and port in the networks `allow`; a metadata service never. A name is
-    refused when one of its addresses is, so an answer that mixes public and private ones gains nothing.
+    Public addresses on the ports `ports`; any address and port in the networks `allow`; a metadata service never. A
+    name is refused when one of its addresses is, so an answer that mixes public and private ones gains nothing.
     """
 
-    def __init__(self, allow: Sequence[str] = (), resolver: AbstractResolver | None = None) -> None:
-        """Allow the networks `allow` (`10.0.0.0/8`); names are looked up by `resolver`, the system's by default."""
-        self._allow = tuple(ip_network(text) for text in allow)
+    def __init__(
+        self,
+        allow: Sequence[str] = (),
+        *,
+        ports: Collection[int] = (443,),
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """Allow the networks `allow` (`10.0.0.0/8`); names are looked up by `resolver`, the system's by default.
+
+        Raises ValueError when one of `allow` is no network.
+        """
+        self._allow = _networks(*allow)
+        self._ports = frozenset(ports)
         self._resolver = resolver
 
     async def resolve(
@@ -129,5 +138,5 @@ class Guard(AbstractResolver):
 
     def _vet(self, ip: str, port: int) -> None:
         listed = _within(_read(ip), self._allow)
-        if is_forbidden(ip, self._allow) or (port != _HTTPS and not listed):
-            raise ForbiddenAddressError("the address is not public on port 443, nor in a network that is allowed")
+        if is_forbidden(ip, self._allow) or (port not in self._ports and not listed):
+            raise ForbiddenAddressError("neither a public address on an open port, nor in a network that is allowed")

@@ -27,10 +27,10 @@ _TELLING = 8
 """Characters from which a part of a URL or a header may be a secret."""
 _CONNECTIONS = 1000
 """A safety net only: each lane bounds its own sends, and one that hangs must not use up another's connections."""
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+"""A name after IDNA, or an address: nothing percent-encoded, which each resolver reads in its own way."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _HTTPS = 443
-
-_tracer = trace.get_tracer("assistance.outgoing", __version__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,12 @@ class Http:
     """
 
     def __init__(
-        self, *, guard: Guard | None = None, timeouts: Timeouts | None = None, clock: Clock | None = None
+        self,
+        *,
+        guard: Guard | None = None,
+        timeouts: Timeouts | None = None,
+        clock: Clock | None = None,
+        tracing: trace.TracerProvider | None = None,
     ) -> None:
         """Prepare the session.
 
@@ -57,11 +62,13 @@ class Http:
             guard: vets every address; needed wherever a URL is not the operator's own.
             timeouts: 5 s and 15 s unless told.
             clock: tells the time for a `Retry-After` that is a date.
+            tracing: where spans go; the process's own provider unless told.
         """
         self.timeouts = timeouts or Timeouts()
         self.tls = ssl.create_default_context()
         self._guard = guard
         self._clock = clock or SystemClock()
+        self._tracer = trace.get_tracer("assistance.outgoing", __version__, tracing)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -143,8 +150,10 @@ class Http:
         target = self._target(_reveal(url) if isinstance(url, Secret) else str(url))
         if bearer is not None:
             headers["Authorization"] = f"Bearer {_reveal(bearer)}"
+            # One request carries one proof; what the URL says would win or fail deep in the library.
+            target = target.with_user(None)
         seconds = aiohttp.ClientTimeout(total=timeout or self.timeouts.whole, sock_connect=self.timeouts.connect)
-        with _tracer.start_as_current_span(
+        with self._tracer.start_as_current_span(
             method, kind=trace.SpanKind.CLIENT, attributes=_attributes(method, target), record_exception=False
         ) as span:
             propagate.inject(headers)
@@ -180,10 +189,10 @@ class Http:
             url = URL(text)
         except ValueError:
             url = URL()
-        if url.scheme not in {"http", "https"} or not url.host:
+        if url.scheme not in {"http", "https"} or not _HOST.fullmatch(url.raw_host or ""):
             raise Misconfigured(Reason.DESTINATION)
-        # With a guard, any port but 443 leads only to networks that the operator has allowed.
-        clear = is_loopback(url.host) if self._guard is None else url.port != _HTTPS
+        # With a guard, a port that is not open to the public leads only to networks that the operator has allowed.
+        clear = is_loopback(url.host or "") if self._guard is None else url.port != _HTTPS
         if url.scheme == "http" and not clear:
             raise Misconfigured(Reason.TLS, code="https_required")
         return url
