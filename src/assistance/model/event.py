@@ -29,7 +29,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; `actor` is a person (`slack:U123 Ana`), a client (`api:desk`) or None for the service."""
+    """One thing that happened; `actor` is a person (`slack:U123 Ana`), a client (`api:desk`) or None: the service."""
 
     request_id: str
     sequence: int

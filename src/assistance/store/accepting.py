@@ -99,7 +99,8 @@ def _accept_one(
     if item.key and (seen := known.get((request.client, item.key.key))):
         if seen["fingerprint"] != item.key.fingerprint:
             return KeyReusedError(item.key.key)
-        return Accepted(Acceptance.REPLAYED, request, answer=(seen["status"], seen["answer"]))
+        first = replace(request, id=seen["request_id"])
+        return Accepted(Acceptance.REPLAYED, first, answer=(seen["status"], seen["answer"]))
     conversation = _conversation(request)
     if conversation and (found := open_.get(conversation)):
         accepted = _follow_up(item, *found, batch)

@@ -1,7 +1,8 @@
 """Who waits for a request to change, within this process."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class Changes:
@@ -9,27 +10,23 @@ class Changes:
 
     def __init__(self) -> None:
         """Nobody waits yet."""
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._watched: dict[str, set[asyncio.Event]] = {}
 
     def tell(self, request_ids: Iterable[str]) -> None:
         """These have changed."""
         for request_id in request_ids:
-            for event in self._waiting.get(request_id, ()):
+            for event in self._watched.get(request_id, ()):
                 event.set()
 
-    async def wait(self, request_id: str, seconds: float) -> bool:
-        """Wait until the request changes; False when the time is over."""
+    @contextmanager
+    def watch(self, request_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the request changes; clear it before looking."""
         event = asyncio.Event()
-        self._waiting.setdefault(request_id, set()).add(event)
+        self._watched.setdefault(request_id, set()).add(event)
         try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return False
-        else:
-            return True
+            yield event
         finally:
-            waiting = self._waiting[request_id]
-            waiting.discard(event)
-            if not waiting:
-                del self._waiting[request_id]
+            watching = self._watched[request_id]
+            watching.discard(event)
+            if not watching:
+                del self._watched[request_id]

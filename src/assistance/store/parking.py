@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from assistance.model import State
@@ -48,11 +49,15 @@ class Freeze:
     until: float
 
 
+def insert_or_change(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say what to do on conflict, in the words of this database."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
 def _upsert(connection: Connection, row: dict[str, object], grow: str | None = None) -> None:
     """Insert or change a lane; the column `grow` is never made smaller."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(lanes).values({"frozen_until": 0.0, **row})
-    changed = {name: statement.excluded[name] for name in row if name != "channel"}
+    statement = insert_or_change(connection, lanes).values({"frozen_until": 0.0, **row})
+    changed: dict[str, ColumnElement[Any]] = {name: statement.excluded[name] for name in row if name != "channel"}
     if grow:
         old, new = lanes.c[grow], statement.excluded[grow]
         changed[grow] = case((old > new, old), else_=new)
@@ -132,15 +137,19 @@ def lane_states(connection: Connection) -> list[LaneState]:
 
 
 def waiting_channels(connection: Connection) -> list[str]:
-    """The channels on which something waits: a loose index scan, so its cost does not grow with what waits."""
+    """The channels on which something waits to be sent."""
+    return _channels(connection, deliveries.c.state.in_(WAITING))
+
+
+def parked_channels(connection: Connection) -> list[str]:
+    """The channels on which something is parked."""
+    return _channels(connection, deliveries.c.state == State.PARKED)
+
+
+def _channels(connection: Connection, where: ColumnElement[bool]) -> list[str]:
+    """Their names by a loose index scan: the cost grows with the channels, not with what waits on them."""
     found: list[str] = []
-    last = ""
-    while True:
-        query = select(func.min(deliveries.c.channel)).where(
-            deliveries.c.state.in_(WAITING), deliveries.c.channel > last
-        )
-        channel = connection.execute(query).scalar()
-        if channel is None:
-            return found
+    query = select(func.min(deliveries.c.channel)).where(where, deliveries.c.channel > bindparam("last"))
+    while (channel := connection.execute(query, {"last": found[-1] if found else ""}).scalar()) is not None:
         found.append(channel)
-        last = channel
+    return found

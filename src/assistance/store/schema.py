@@ -177,3 +177,11 @@ lanes = Table(
     Column("probe_at", Double, comment="when one message is tried on a parked channel"),
     sqlite_with_rowid=False,
 )
+
+beats = Table(
+    "beats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", Double, nullable=False, comment="when it was last seen to work"),
+    sqlite_with_rowid=False,
+)

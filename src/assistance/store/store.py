@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from assistance.model import Attempt, Delivery, Event
@@ -19,6 +19,7 @@ from assistance.store.migrations import migrate
 from assistance.store.parking import Freeze, LaneState, Park, Unpark
 from assistance.store.queue import Renewal, Settlement, Take, Work
 from assistance.store.reading import Query, Seen
+from assistance.store.schema import beats
 from assistance.store.writer import Operation, Writer
 
 T = TypeVar("T")
@@ -50,6 +51,11 @@ class Store:
         self._writer.start()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
         self.changes = Changes()
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can have it open."""
+        return self._held is not None
 
     @property
     def broken(self) -> str | None:
@@ -142,6 +148,10 @@ class Store:
         """The channels on which something waits."""
         return await self._read(parking.waiting_channels)
 
+    async def parked_channels(self) -> list[str]:
+        """The channels on which something is parked."""
+        return await self._read(parking.parked_channels)
+
     async def get(self, request_id: str) -> Seen | None:
         """One request with its deliveries."""
         return await self._read(reading.get, request_id)
@@ -158,14 +168,16 @@ class Store:
         """Every delivery of a request with its tries."""
         return await self._read(reading.tries, request_id)
 
-    async def check_writable(self) -> None:
-        """Raise StoreUnavailableError unless a transaction can be committed now."""
-        await self._write(_touch, None)
+    async def check_writable(self, now: float) -> None:
+        """Raise StoreUnavailableError unless something can be written and committed now."""
+        await self._write(_beat, ("writable", now))
 
 
-def _touch(connection: Connection, items: Sequence[None]) -> list[None]:
-    connection.execute(text("SELECT 1"))
-    return list(items)
+def _beat(connection: Connection, items: Sequence[tuple[str, float]]) -> list[None]:
+    for name, at in items:
+        statement = parking.insert_or_change(connection, beats).values(name=name, at=at)
+        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
+    return [None] * len(items)
 
 
 def open_store(url: str, on_commit: Callable[[int], None] = _ignore) -> Store:

@@ -30,6 +30,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "beats",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False, comment="when it was last seen to work"),
+        sa.PrimaryKeyConstraint("name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "deliveries",
         sa.Column(
             "request_id", sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql"), nullable=False
@@ -210,4 +217,5 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('pending', 'retrying')"),
     )
     op.drop_table("deliveries")
+    op.drop_table("beats")
     op.drop_table("attempts")

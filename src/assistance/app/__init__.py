@@ -1,0 +1,7 @@
+"""Puts the rooms together: the only place that knows all of them."""
+
+from assistance.app.development import AUDIENCE, ISSUER, VAR
+from assistance.app.house import House, Role, open_house
+from assistance.app.running import RefusedError, serve
+
+__all__ = ["AUDIENCE", "ISSUER", "VAR", "House", "RefusedError", "Role", "open_house", "serve"]

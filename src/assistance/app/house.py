@@ -1,0 +1,175 @@
+"""One process's rooms, opened in their order and closed in the opposite one."""
+
+import os
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fastapi import FastAPI
+
+from assistance import __version__
+from assistance.app import development
+from assistance.app.health import Health
+from assistance.desk import Desk
+from assistance.dispatch import Dispatcher, try_channel
+from assistance.http.access import Access
+from assistance.http.api import build_api
+from assistance.http.limits import RateLimit
+from assistance.http.services import Services
+from assistance.intake import Intake
+from assistance.model import Attempt, Clock, SystemClock, uuid7
+from assistance.outgoing import Http
+from assistance.routing import LiveRouting, Routing, parse_hours
+from assistance.sandbox import Sandbox
+from assistance.sandbox import router as sandbox_router
+from assistance.security import Fetch, Jwks, KeySource, TokenVerifier
+from assistance.settings import Settings
+from assistance.store import Store, open_store
+from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing
+
+MAX_JWKS = 256 * 1024
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    API = "api"
+    DISPATCHER = "dispatcher"
+
+
+@dataclass(slots=True)
+class House:
+    """What `running` starts and stops. `sandbox` is there in development mode, `dispatcher` where it dispatches."""
+
+    settings: Settings
+    clock: Clock
+    routing: LiveRouting
+    store: Store
+    http: Http
+    jwks: Jwks
+    desk: Desk
+    metrics: Metrics
+    tracing: Tracing
+    health: Health
+    dispatcher: Dispatcher | None
+    sandbox: Sandbox | None
+    api: FastAPI = field(init=False)
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, *, dev: bool, role: Role = Role.ALL, clock: Clock | None = None
+) -> AsyncIterator[House]:
+    """Open every room; nothing runs yet and nothing is served.
+
+    Raises:
+        RoutingError: the routing file cannot be used.
+        StoreRefusedError: the database cannot be used.
+    """
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as opened:
+        sandbox = await opened.enter_async_context(Sandbox(settings.environ)) if dev else None
+        routing = _routing(settings, sandbox, clock)
+        metrics = set_up_metrics(settings.environ, __version__)
+        tracing = set_up_tracing(settings.environ, __version__)
+        opened.callback(tracing.shutdown)
+        opened.callback(metrics.shutdown)
+        url = f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
+        store = open_store(url)
+        opened.callback(store.close)
+        http = await opened.enter_async_context(Http())
+        dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics)
+        house = House(
+            settings=settings,
+            clock=clock,
+            routing=routing,
+            store=store,
+            http=http,
+            jwks=_jwks(settings, http, clock, dev=dev),
+            desk=Desk(store, clock),
+            metrics=metrics,
+            tracing=tracing,
+            health=Health(store, clock, dispatcher, routing, accepts=role is not Role.DISPATCHER),
+            dispatcher=dispatcher,
+            sandbox=sandbox,
+        )
+        house.api = _api(house, dev=dev, role=role)
+        yield house
+
+
+def _routing(settings: Settings, sandbox: Sandbox | None, clock: Clock) -> LiveRouting:
+    if sandbox is None:
+        return LiveRouting(settings.config, settings.environ, clock=clock)
+    environ = sandbox.environ(settings.environ)
+    return LiveRouting(settings.config, environ, redirect=sandbox.redirect, clock=clock)
+
+
+def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics) -> Dispatcher:
+    return Dispatcher(
+        store,
+        http,
+        clock,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid7(clock.now())}",
+        jitter=random.uniform,
+        is_open=lambda hours, at: parse_hours(hours).is_open(at),
+        metrics=metrics,
+    )
+
+
+def _jwks(settings: Settings, http: Http, clock: Clock, *, dev: bool) -> Jwks:
+    if dev:
+        fetch: Fetch = development.fetch_from(development.issuer())
+        return Jwks(KeySource(fetch, development.ISSUER, f"{development.ISSUER}/jwks.json"), clock)
+
+    async def get(url: str) -> bytes:
+        return (await http.get(url, timeout=3, cap=MAX_JWKS)).body
+
+    return Jwks(KeySource(get, settings.oidc_issuer, settings.oidc_jwks_url), clock)
+
+
+def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
+    settings, clock = house.settings, house.clock
+    verifier = TokenVerifier(
+        house.jwks,
+        clock,
+        issuer=development.ISSUER if dev else settings.oidc_issuer,
+        audience=development.AUDIENCE if dev else settings.oidc_audience,
+        algorithms=("RS256",) if dev else settings.oidc_algorithms,
+    )
+    services = Services(
+        access=Access(
+            verifier,
+            RateLimit("client", settings.rate_limit, clock),
+            RateLimit("address", settings.rate_limit_unauthenticated, clock),
+        ),
+        intake=Intake(house.store, lambda: house.routing.current, clock, uuid7, house.dispatcher),
+        desk=house.desk,
+        store=house.store,
+        routing=house.routing,
+        metrics=house.metrics,
+        clock=clock,
+        not_ready=house.health.not_ready,
+        channel_health=house.health.channels,
+        test_channel=lambda name: _test_channel(house, name),
+    )
+    more = [sandbox_router(house.sandbox), development.jwks_router(development.issuer())] if house.sandbox else []
+    return build_api(
+        services,
+        accepts=role is not Role.DISPATCHER,
+        more=more,
+        max_concurrency=settings.max_concurrency,
+        trusted_proxies=settings.trusted_proxies,
+        tracer_provider=house.tracing.provider,
+    )
+
+
+async def _test_channel(house: House, name: str) -> Attempt:
+    routing: Routing = house.routing.current
+    made = await try_channel(routing.channels[name], name, house.http, house.clock)
+    if house.dispatcher is not None and made.reason is None:
+        house.dispatcher.try_parked(name)
+    return made

@@ -1,0 +1,188 @@
+"""From the first line to the last: start, signals, drain, end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from assistance import __version__
+from assistance.app import development
+from assistance.app.house import House, Role, open_house
+from assistance.http.server import HttpServer, listen
+from assistance.routing import Routing, RoutingError, load
+from assistance.settings import Settings, SettingsError, known_variables, load_settings
+from assistance.store import StoreRefusedError, StoreUnavailableError
+from assistance.telemetry import set_up_log_export, set_up_logging
+
+log = structlog.get_logger(__name__)
+
+LINGER = 5.0
+"""Seconds for which requests are still accepted after SIGTERM, until the load balancer has noticed."""
+_DRAIN = 15.0
+_EXPIRE_EVERY = 1.0
+_LOOK_EVERY = 1.0
+
+
+class RefusedError(Exception):
+    """The service does not start; the text is one line that names all that is missing."""
+
+
+async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, role: Role = Role.ALL) -> int:
+    """Serve until a signal; the process's exit code.
+
+    Raises:
+        RefusedError: it cannot be started as it is.
+    """
+    settings = _settings(environ, dev=dev)
+    export = set_up_log_export(settings.environ, __version__)
+    logs = set_up_logging(form=settings.log_format, level=settings.log_level, export=export)
+    logs.watch(asyncio.get_running_loop())
+    try:
+        listener = listen(host, port)
+        async with open_house(settings, dev=dev, role=role) as house:
+            return await _live(house, HttpServer(house.api, listener, clock=house.clock), dev=dev)
+    except (RoutingError, StoreRefusedError, OSError) as error:
+        raise RefusedError(_one_line(error)) from error
+    finally:
+        if export is not None:
+            export.shutdown()
+        logs.close()
+
+
+def _one_line(error: Exception) -> str:
+    return "; ".join(str(error).splitlines())
+
+
+def _settings(environ: Mapping[str, str], *, dev: bool) -> Settings:
+    """The settings, once everything that must be there is there. Raises RefusedError naming all that is not."""
+    dotenv = None if dev else Path(".env")
+    missing: list[str] = []
+    settings = None
+    try:
+        settings = load_settings(environ, dotenv, dev=dev)
+    except SettingsError as error:
+        missing.append(str(error))
+    if not dev:
+        missing += _missing_in_routing(known_variables(environ, dotenv))
+    elif settings is not None:
+        development.ensure_routing_file(settings.config)
+    if missing or settings is None:
+        raise RefusedError("; ".join(missing))
+    return settings
+
+
+def _missing_in_routing(variables: Mapping[str, str]) -> list[str]:
+    try:
+        routing = load(Path(variables.get("ASSISTANCE_CONFIG") or "assistance.yaml"), variables)
+    except RoutingError as error:
+        return [str(problem) for problem in error.problems]
+    return [f"{source} is not set" for source in routing.missing_secrets]
+
+
+async def _live(house: House, server: HttpServer, *, dev: bool) -> int:
+    """Run everything until a signal or a broken store."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        _own_signals(house, stop, tasks)
+        await _take_up(house, tasks)
+        running = [tasks.create_task(work) for work in _work(house, stop)]
+        await server.start()
+        _greet(house, server.url, dev=dev)
+        await stop.wait()
+        await _leave(house, server, linger=0.0 if dev or house.store.broken else LINGER)
+        for task in running:
+            task.cancel()
+    return 1 if house.store.broken else 0
+
+
+async def _take_up(house: House, tasks: asyncio.TaskGroup) -> None:
+    """Go on where the process before was stopped, then follow the routing file."""
+    dispatcher, routing = house.dispatcher, house.routing
+    if dispatcher is None:
+        return
+    if house.store.exclusive:
+        # Whoever held these is gone: this process alone has the file.
+        await house.store.recover(float("inf"))
+    await dispatcher.configure(routing.current.channels)
+
+    def follow(fresh: Routing) -> None:
+        tasks.create_task(dispatcher.configure(fresh.channels))
+
+    routing.subscribe(follow)
+
+
+def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
+    yield house.jwks.run()
+    yield house.routing.watch()
+    yield _observe(house, stop)
+    if house.dispatcher is not None:
+        yield house.dispatcher.run()
+        yield _expire(house)
+
+
+async def _observe(house: House, stop: asyncio.Event) -> None:
+    while True:
+        house.metrics.reloaded(successful=house.routing.last_reload_successful, at=house.routing.last_reload_at)
+        if house.store.broken:
+            stop.set()
+        await house.clock.sleep(_LOOK_EVERY)
+
+
+async def _expire(house: House) -> None:
+    while True:
+        with suppress(StoreUnavailableError):
+            await house.desk.expire()
+        await house.clock.sleep(_EXPIRE_EVERY)
+
+
+def _own_signals(house: House, stop: asyncio.Event, tasks: asyncio.TaskGroup) -> None:
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():
+            log.warning("stopped_at_once")
+            os._exit(0)
+        log.info("stopping")
+        stop.set()
+
+    async def reload() -> None:
+        with suppress(RoutingError):
+            await house.routing.reload("SIGHUP")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload()))
+
+
+async def _leave(house: House, server: HttpServer, *, linger: float) -> None:
+    """Not ready at once, accept for a while, finish what is under way, give leases back."""
+    house.health.stopping = True
+    server.retire()
+    await asyncio.sleep(linger)
+    await server.stop(_DRAIN)
+    if house.dispatcher is not None:
+        await house.dispatcher.stop()
+    log.info("stopped")
+
+
+def _greet(house: House, url: str, *, dev: bool) -> None:
+    log.info("serving", url=url, version=__version__, development=dev)
+    if dev and sys.stdout.isatty():
+        print(_HINTS.format(url=url, config=house.settings.config), flush=True)  # noqa: T201
+
+
+_HINTS = """
+  The service runs in development mode. In another terminal, be the bot:
+
+    .venv/bin/assistance send --url {url} --topic sales --description "A quote for 20 seats, please"
+
+  What reached Slack and the mailbox:  {url}/sandbox
+  The API, with a page to try it:      {url}/docs
+  Topics and channels:                 {config} (saved changes are in force at once)
+"""

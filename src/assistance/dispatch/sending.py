@@ -1,0 +1,94 @@
+"""One try: the channel's coroutine under a time limit, in a span, with whatever it raises turned into a verdict."""
+
+import asyncio
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from assistance.channels import Channel
+from assistance.dispatch.message import compose
+from assistance.dispatch.outcome import Try
+from assistance.model import (
+    Attempt,
+    Clock,
+    Kind,
+    Message,
+    Misconfigured,
+    Outcome,
+    Reason,
+    TryLater,
+    Undeliverable,
+    Verdict,
+    uuid7,
+)
+from assistance.outgoing import Http
+from assistance.settings import MissingSecretError
+from assistance.store import Work
+
+log = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+TIME_LIMIT = 15.0
+"""Seconds for a whole send; connecting has its own, shorter limit in the seam."""
+
+_propagator = TraceContextTextMapPropagator()
+
+
+async def send(channel: Channel, name: str, work: Work, http: Http, clock: Clock) -> Try:
+    """Say the work's message on the channel; never raises but for cancellation."""
+    at, started = clock.now(), clock.monotonic()
+    context = _propagator.extract({"traceparent": work.request.traceparent or ""})
+    accepted = trace.get_current_span(context).get_span_context()
+    links = [trace.Link(accepted)] if accepted.is_valid else []
+    attributes = {"assistance.channel": name, "assistance.delivery": work.delivery.key}
+    with tracer.start_as_current_span("deliver", context, trace.SpanKind.CONSUMER, attributes, links) as span:
+        verdict, reference = await _say(channel, compose(work), http)
+        if verdict is not None:
+            span.set_attribute("error.type", verdict.reason)
+            span.set_status(trace.StatusCode.ERROR, verdict.reason)
+    return Try(at, clock.monotonic() - started, verdict, reference)
+
+
+async def _say(channel: Channel, message: Message, http: Http) -> tuple[Verdict | None, str | None]:
+    try:
+        async with asyncio.timeout(TIME_LIMIT):
+            return None, await _by_kind(channel, message, http)
+    except Verdict as verdict:
+        return verdict, None
+    except TimeoutError:
+        return TryLater(Reason.TIMEOUT), None
+    except MissingSecretError:
+        # The routing file was accepted with it, so it was taken away since: an operator has to act.
+        return Misconfigured(Reason.CREDENTIALS), None
+    except Exception as error:
+        log.exception("channel_bug", channel_type=type(channel).__name__, error=type(error).__name__)
+        return TryLater(Reason.BUG, code=type(error).__name__), None
+
+
+async def _by_kind(channel: Channel, message: Message, http: Http) -> str | None:
+    if message.kind is Kind.UPDATE and message.thread is not None:
+        reply_to = getattr(channel, "reply_to", None)
+        if reply_to is not None:
+            reference: str | None = await reply_to(message.thread, message, http)
+            return reference
+    return await channel.send(message, http)
+
+
+async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:
+    """Send one marked test message, whatever the channel's state, and say what became of it."""
+    now = clock.now()
+    message = Message(
+        key=f"test.{uuid7(now)}",
+        kind=Kind.NOTICE,
+        title=f"[test] The channel {name} works",
+        body="This is a test message of the Assistance API. Nobody waits for an answer.",
+        created_at=now,
+    )
+    started = clock.monotonic()
+    verdict, _ = await _say(channel, message, http)
+    seconds = clock.monotonic() - started
+    if verdict is None:
+        return Attempt(now, seconds, Outcome.DELIVERED)
+    outcome = {Misconfigured: Outcome.PARKED, Undeliverable: Outcome.FAILED}.get(type(verdict), Outcome.RETRY)
+    return Attempt(now, seconds, outcome, verdict.reason, verdict.code, verdict.answer)

@@ -1,0 +1,134 @@
+"""`POST /assistance`: the one call that a bot makes."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from assistance.http.access import forbidden
+from assistance.http.conditions import wait_of
+from assistance.http.json_body import described, fingerprint, read_json, validate
+from assistance.http.problems import Problem, validation_problem
+from assistance.http.responses import documented
+from assistance.http.schemas import AcceptedRequest
+from assistance.http.services import Services
+from assistance.http.waiting import until
+from assistance.intake import Ask, Caller, UnknownCallbackError, UnknownTopicError, answer
+from assistance.model import AssistanceRequest, Delivery, Status
+from assistance.security import Principal
+from assistance.security.scopes import REQUEST, may_request, topics_for
+from assistance.store import Acceptance, Accepted, KeyReusedError
+
+_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
+_LONGEST_WAIT = 30.0
+
+
+def router(services: Services) -> APIRouter:
+    """The endpoint that takes requests in."""
+    routes = APIRouter(tags=["assistance"])
+    intake, clock, metrics = services.intake, services.clock, services.metrics
+
+    @routes.post(
+        "/assistance",
+        status_code=201,
+        response_model=None,
+        openapi_extra=described(Ask),
+        responses=documented(
+            400, 401, 403, 409, 415, 422, 503, created=AcceptedRequest, ok=AcceptedRequest, tells={201: ["Location"]}
+        ),
+    )
+    async def ask(request: Request, principal: Annotated[Principal, Depends(services.access.requester)]) -> Response:
+        """Ask for a person; answered once the request is on stable storage.
+
+        The same `Idempotency-Key` gives the same answer for a week. A second ask of an open `conversation_id` is a
+        follow-up: 200 and the same id. With `Prefer: wait=3` the answer waits for a channel that has it.
+        """
+        started = clock.monotonic()
+        key = _key(request)
+        value = await read_json(request)
+        body = validate(Ask, value)
+        topic = services.routing.current.topic(body.topic)
+        if topic is None:
+            metrics.request("unknown", "refused")
+            raise _unknown_topic(services, principal)
+        if not may_request(principal, topic.name):
+            raise forbidden(f"{REQUEST}:{topic.name}")
+        caller = Caller(principal.subject, request.scope["state"]["request_id"], request.headers.get("traceparent"))
+        accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
+        metrics.request(topic.name, accepted.how)
+        metrics.accepted(clock.monotonic() - started)
+        return await _answer(services, accepted, body, wait_of(request))
+
+    return routes
+
+
+async def _accept(
+    services: Services, body: Ask, caller: Caller, key: tuple[str, bytes] | None, principal: Principal
+) -> Accepted:
+    try:
+        return await services.intake.accept(body, caller, key)
+    except UnknownTopicError:
+        raise _unknown_topic(services, principal) from None
+    except UnknownCallbackError:
+        wrong = {"type": "assistance", "loc": ("callback",), "msg": "must be a callback registered for this client"}
+        raise validation_problem([wrong]) from None
+    except KeyReusedError:
+        raise Problem(
+            422,
+            "Idempotency key reused",
+            "This Idempotency-Key was used before with another body.",
+            type_="/problems/idempotency-key-reused",
+        ) from None
+
+
+async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float | None) -> Response:
+    if accepted.answer is not None:
+        return _response(*accepted.answer, accepted.request.id, {"Idempotency-Replayed": "true"})
+    request: AssistanceRequest = accepted.request
+    deliveries: Sequence[Delivery] = accepted.deliveries
+    headers: dict[str, str] = {}
+    if wait:
+        request, deliveries = await _told(services, request, deliveries, min(wait, _LONGEST_WAIT))
+        headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
+    status = 201 if accepted.how is Acceptance.CREATED else 200
+    return _response(status, answer(request, deliveries, body.ignored()), request.id, headers)
+
+
+def _response(status: int, content: bytes, request_id: str, headers: dict[str, str]) -> Response:
+    if status == 201:  # noqa: PLR2004
+        headers["Location"] = f"/assistance/{request_id}"
+    return Response(content, status, headers, "application/json")
+
+
+async def _told(
+    services: Services, request: AssistanceRequest, deliveries: Sequence[Delivery], seconds: float
+) -> tuple[AssistanceRequest, Sequence[Delivery]]:
+    """The request once a channel has it or it is over, or as it is after `seconds`."""
+
+    async def look() -> tuple[AssistanceRequest, Sequence[Delivery]]:
+        return await services.store.get(request.id) or (request, deliveries)
+
+    return await until(services.store, request.id, look, lambda seen: seen[0].status is not Status.ACCEPTED, seconds)
+
+
+def _key(request: Request) -> str | None:
+    """The `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), quoted or bare."""
+    values = request.headers.getlist("idempotency-key")
+    if not values:
+        return None
+    match = _KEY.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
+        raise Problem(
+            400,
+            "Invalid idempotency key",
+            "Idempotency-Key must be 1 to 255 visible ASCII characters, once.",
+            type_="/problems/invalid-idempotency-key",
+        )
+    return match[1] or match[2]
+
+
+def _unknown_topic(services: Services, principal: Principal) -> Problem:
+    allowed = topics_for(principal)
+    names = sorted(name for name in services.routing.current.topics if allowed is None or name in allowed)
+    return Problem(400, "Invalid topic", "Invalid topic", type_="/problems/invalid-topic", allowed_topics=names)

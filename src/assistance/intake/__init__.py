@@ -1,0 +1,13 @@
+"""Intake: validation and the one commit that makes a request ours to deliver."""
+
+from assistance.intake.ask import Ask, Said
+from assistance.intake.intake import (
+    Caller,
+    HandOff,
+    Intake,
+    UnknownCallbackError,
+    UnknownTopicError,
+    answer,
+)
+
+__all__ = ["Ask", "Caller", "HandOff", "Intake", "Said", "UnknownCallbackError", "UnknownTopicError", "answer"]
