@@ -41,6 +41,7 @@ class Deliverer:
         store: Store,
         http: Http,
         clock: Clock,
+        *,
         jitter: Jitter,
         metrics: Metrics,
         wake: Callable[[], None],

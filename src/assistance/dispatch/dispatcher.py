@@ -51,7 +51,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._beat_at = clock.monotonic()
         self._stopping = False
-        self._deliverer = Deliverer(store, http, clock, jitter, metrics, self.wake)
+        self._deliverer = Deliverer(store, http, clock, jitter=jitter, metrics=metrics, wake=self.wake)
 
     @property
     def seconds_since_beat(self) -> float:
@@ -119,7 +119,14 @@ class Dispatcher:
         self.wake()
 
     def _open(self, name: str, channel: Channel) -> None:
-        lane = Lane(name, channel, self._clock, self._deliverer.deliver, self._deliverer.release, self.wake)
+        lane = Lane(
+            name,
+            channel,
+            self._clock,
+            send=self._deliverer.deliver,
+            release=self._deliverer.release,
+            wake=self.wake,
+        )
         self.lanes[name] = lane
         self._running[name] = asyncio.create_task(lane.run(), name=f"lane {name}")
 

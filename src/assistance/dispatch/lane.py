@@ -24,7 +24,7 @@ class Lane:
     """
 
     def __init__(
-        self, name: str, channel: Channel, clock: Clock, send: Handle, release: Handle, wake: Callable[[], None]
+        self, name: str, channel: Channel, clock: Clock, *, send: Handle, release: Handle, wake: Callable[[], None]
     ) -> None:
         """`send` delivers a work to its end, `release` gives it back to the store; `wake` hears of room for more."""
         self.name = name

@@ -57,7 +57,7 @@ class Access:
             self._per_address.take(address_key(request.client.host if request.client else ""))
             raise unauthorized(error.detail) from None
         except CannotVerify as error:
-            log.error("token_not_checkable", reason=error.reason)
+            log.warning("token_not_checkable", reason=error.reason)
             raise Problem(
                 503,
                 "Token not checkable",

@@ -27,7 +27,7 @@ _LONGEST_WAIT = 30.0
 def router(services: Services) -> APIRouter:
     """The endpoint that takes requests in."""
     routes = APIRouter(tags=["assistance"])
-    intake, clock, metrics = services.intake, services.clock, services.metrics
+    clock, metrics = services.clock, services.metrics
 
     @routes.post(
         "/assistance",

@@ -1,4 +1,4 @@
-"""Conditional and patient calls: `ETag`, `If-None-Match`, `If-Match` (RFC 9110, section 13), `Prefer: wait` (RFC 7240)."""
+"""Conditional and patient calls: `ETag`, `If-Match` and the like (RFC 9110, section 13), `Prefer: wait` (RFC 7240)."""
 
 import re
 from hashlib import blake2b

@@ -72,6 +72,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901 - a list of endpoints
     async def page(
         request: Request,
         principal: Reader,
+        *,
         topic: str | None = None,
         status: Status | None = None,
         conversation_id: str | None = None,

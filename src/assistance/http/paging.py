@@ -23,11 +23,12 @@ def read_cursor(cursor: str | None) -> str | None:
         return None
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        if raw[:1] != _VERSION or cursor_after(str(UUID(bytes=raw[1:]))) != cursor:
-            raise ValueError(cursor)
-        return str(UUID(bytes=raw[1:]))
+        last = str(UUID(bytes=raw.removeprefix(_VERSION)))
     except ValueError:
-        raise validation_problem([_NOT_OURS]) from None
+        last = ""
+    if not last or cursor_after(last) != cursor:
+        raise validation_problem([_NOT_OURS])
+    return last
 
 
 def next_link(request: Request, cursor: str) -> str:
