@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from wire import Wire, application, ask, head, post
+from tests.http.wire import Wire, application, ask, head, post
 
 from assistance.http.server import serve
 from assistance.telemetry import set_up_logging
@@ -167,9 +167,10 @@ async def test_the_access_log_names_the_route_and_nothing_of_what_was_sent(url: 
 
 
 async def test_levels_follow_what_happened(url: str, told: Any):
-    """Health is for debugging, refusals are everyday, a failure is an error with its place but not its text."""
-    for target in ("/livez", "/nowhere", "/broken"):
-        await ask(url, head(target))
+    """Health is for debugging, refusals are everyday, a failure is an error with its place; its text reaches nobody."""
+    answers = [await ask(url, head(target)) for target in ("/livez", "/nowhere", "/broken")]
+    assert (answers[2].status, answers[2].problem["title"]) == (500, "Internal Server Error")
+    assert b"customer" not in answers[2].body
     lines = [line for line in told() if line["logger"] == "assistance.http"]
     assert [(line["level"], line.get("status")) for line in lines] == [
         ("debug", 204),

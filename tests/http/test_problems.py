@@ -1,9 +1,11 @@
 """Problem documents: the same shape for whatever is refused, and nothing of the input in it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
-from wire import application, ask, head, post
+from tests.http.wire import application, ask, head, post
 
 from assistance.http.problems import Problem, validation_problem
 from assistance.http.server import serve
@@ -65,14 +67,6 @@ async def test_an_unknown_path_and_an_unknown_method_are_problems_too():
     assert wrong.headers["allow"] == "POST"
 
 
-async def test_a_bug_is_a_500_without_a_word_of_what_happened():
-    """The text of an unforeseen exception reaches no caller."""
-    async with serve(application()) as url:
-        answer = await ask(url, head("/broken"))
-    assert (answer.status, answer.problem["title"]) == (500, "Internal Server Error")
-    assert b"customer" not in answer.body
-
-
 def test_only_the_texts_of_our_own_validators_are_passed_on():
     """A custom error of ours says its sentence; any other kind is just not valid."""
     problem = validation_problem(
@@ -96,3 +90,12 @@ def test_titles_are_those_of_the_standard_on_every_python(status: int, title: st
 def test_a_document_survives_any_text():
     """Lone surrogates in an extension do not break the answer."""
     assert json.loads(Problem(409, by="\ud800x").body("r"))["by"] == "?x"
+
+
+def test_every_type_of_problem_is_documented_and_no_other():
+    """The types in the code and those in docs/problems.md are the same."""
+    root = Path(__file__).parents[2]
+    source = "".join(path.read_text() for path in (root / "src").rglob("*.py"))
+    page = (root / "docs/problems.md").read_text()
+    used = set(re.findall(r'"(/problems/[a-z-]+)"', source))
+    assert used == set(re.findall(r"^\| `(/problems/[a-z-]+)`", page, re.MULTILINE))
