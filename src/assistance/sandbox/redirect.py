@@ -1,11 +1,11 @@
 """Keeping development mode away from real providers: every channel is pointed at the sandbox, or refused."""
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from assistance.channels import UnknownTypeError, channel_class
+from assistance.outgoing import is_loopback
 from assistance.settings import Secret
 
 SLACK_TOKEN = "ASSISTANCE_SANDBOX_SLACK_TOKEN"  # noqa: S105 - the name of a variable
@@ -15,8 +15,7 @@ SMTP_URL = "ASSISTANCE_SANDBOX_SMTP_URL"
 def on_loopback(url: str) -> bool:
     """Whether the URL's host is `localhost` or a loopback address; anything that cannot be read is not."""
     try:
-        host = urlsplit(url).hostname or ""
-        return "\\" not in url and (host == "localhost" or ip_address(host).is_loopback)
+        return "\\" not in url and is_loopback(urlsplit(url).hostname or "")
     except ValueError:
         return False
 
