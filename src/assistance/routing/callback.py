@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,6 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from assistance.settings import Secret
+
+KEY_BYTES = 24
+"""The least that Standard Webhooks 1.0.0 advises for a signing key."""
 
 _METADATA = tuple(map(ip_network, ("169.254.169.254/32", "fd00:ec2::254/128")))
 
@@ -26,18 +30,35 @@ def _url(text: str) -> str:
     return text
 
 
+def signing_key(secret: Secret) -> bytes:
+    """The key behind `whsec_…`, as Standard Webhooks 1.0.0 writes it.
+
+    Raises:
+        ValueError: it is not written so; shows where the secret is, never what it is.
+        MissingSecretError: there is none.
+    """
+    text = secret.reveal()
+    try:
+        key = b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not key or not text.startswith("whsec_"):
+        raise ValueError(f"{secret.source} does not hold whsec_ and the base64 of a key")
+    return key
+
+
+def short_keys(secrets: Iterable[Secret]) -> Iterator[str]:
+    """What to say of keys that are shorter than Standard Webhooks wants them."""
+    for secret in secrets:
+        if not secret.missing and len(signing_key(secret)) < KEY_BYTES:
+            yield f"the key behind {secret.source} is short: at least {KEY_BYTES} bytes are advised"
+
+
 def _signing(secrets: list[Secret]) -> list[Secret]:
     for secret in secrets:
-        if not secret.missing and not _well_formed(secret.reveal()):
-            raise ValueError(f"{secret.source} does not hold whsec_ and the base64 of at least 24 bytes")
+        if not secret.missing:
+            signing_key(secret)
     return secrets
-
-
-def _well_formed(secret: str) -> bool:
-    try:
-        return secret.startswith("whsec_") and len(b64decode(secret.removeprefix("whsec_"), validate=True)) >= 24  # noqa: PLR2004 - Standard Webhooks, "Signature scheme"
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:

@@ -61,6 +61,9 @@ class LiveRouting:
             except RoutingError as error:
                 self._note_failure(reason, error)
                 raise
+            except Exception:
+                self.last_reload_successful = False
+                raise
             self._put_in_force(reason, fresh)
             return fresh
 
@@ -92,6 +95,8 @@ class LiveRouting:
         except RoutingError:
             # Logged; the routing in force stays.
             return
+        except Exception:  # noqa: BLE001 - a bug in reading one file must not end the watch over all that follow
+            _log.exception("routing_reload_broke", reason=reason)
 
     def _in_force_already(self) -> bool:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from assistance.channels import Channel
 from assistance.model import When
 from assistance.routing import route_tests
+from assistance.routing.callback import short_keys
 from assistance.routing.checks import contradictions, doubts
 from assistance.routing.document import Document, read
 from assistance.routing.entries import Entries, Redirect
@@ -114,6 +115,8 @@ def _callbacks(entries: Entries) -> dict[str, Callback]:
                 name, entry.url, tuple(entry.secrets), tuple(entry.events), tuple(entry.clients), tuple(entry.allow)
             )
             entries.look_for(entry.secrets, where, raw)
+            for text in short_keys(entry.secrets):
+                entries.warn((*where, "secrets"), text)
     return callbacks
 
 

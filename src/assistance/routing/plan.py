@@ -4,16 +4,19 @@ from collections.abc import Collection, Mapping
 
 from assistance.channels import Channel
 from assistance.model import Condition, Delivery, Kind, Priority, State, When
-from assistance.routing.topic import Topic
+from assistance.routing.topic import Step, Topic
+
+Names = Collection[str]
 
 
+# Every priority has the same plan: `urgent` goes first within each lane, which is for the dispatcher to see to.
 def plan(  # noqa: PLR0917 - in the order in which they are known
     topic: Topic,
     request_id: str,
     now: float,
-    priority: Priority,  # noqa: ARG001 - every priority has the same plan: urgent goes first within each lane
+    priority: Priority,  # noqa: ARG001
     channels: Mapping[str, Channel],
-    parked: Collection[str] = frozenset(),
+    parked: Names = (),
 ) -> tuple[Delivery, ...]:
     """The notices of a request accepted at `now`, numbered from 1 in the order of the steps.
 
@@ -26,40 +29,28 @@ def plan(  # noqa: PLR0917 - in the order in which they are known
     for index, step in enumerate(topic.steps):
         holds = step.when is When.BOTH or (step.when is When.OPEN) is is_open
         # Out of its hours a step keeps its time, at which it may be open: brought forward it would only be skipped.
-        early = bool(parked) and holds and step.condition is Condition.UNDELIVERED and _hopeless(notices, parked)
+        early = bool(parked) and holds and _is_the_last_hope(step, notices, parked)
         due = now if early else now + step.after
-        text = None if step.when is When.BOTH else hours
+        at_hours = None if step.when is When.BOTH else hours
         for name in step.notify:
             state = _state(name, parked, holds=holds) if due == now else State.PENDING
-            person = channels[name].person
-            notices.append(
-                Delivery(
-                    request_id,
-                    len(notices) + 1,
-                    name,
-                    due,
-                    due,
-                    Kind.NOTICE,
-                    index,
-                    person,
-                    step.condition,
-                    step.when,
-                    text,
-                    None,
-                    state,
-                )
-            )  # fmt: skip - by position, for speed: this is built for every request
+            n, person = len(notices) + 1, channels[name].person
+            # By position, for speed: this is built for every request.
+            owed = (request_id, n, name, due, due, Kind.NOTICE, index, person, step.condition, step.when, at_hours)
+            notices.append(Delivery(*owed, state=state))
     return tuple(notices)
 
 
-def _state(channel: str, parked: Collection[str], *, holds: bool) -> State:
+def _state(channel: str, parked: Names, *, holds: bool) -> State:
     if not holds:
         return State.SKIPPED
     return State.PARKED if channel in parked else State.PENDING
 
 
-def _hopeless(before: list[Delivery], parked: Collection[str]) -> bool:
-    """Whether no person will hear from the notices `before` until a parked channel is mended."""
+def _is_the_last_hope(step: Step, before: list[Delivery], parked: Names) -> bool:
+    """Whether no person will hear from the notices `before` this failover until a parked channel is mended."""
+    if step.condition is not Condition.UNDELIVERED:
+        return False
     people = [notice for notice in before if notice.person and notice.state is not State.SKIPPED]
     return bool(people) and all(notice.channel in parked for notice in people)
 
