@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from edge_process import Edge, missing, running_edge
+from tests.deploy.edge_process import Edge, missing, running_edge
 
 
 @pytest.fixture(scope="session")

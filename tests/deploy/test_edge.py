@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from edge_process import Edge, missing, running_edge
+from tests.deploy.edge_process import Edge, missing, running_edge
 from yarl import URL
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the edge cannot run here, missing: {missing()}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from edge_process import Edge
+from tests.deploy.edge_process import Edge
 from yarl import URL
 
 CORPUS = Path(__file__).parent / "corpus"

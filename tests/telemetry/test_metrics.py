@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from tests.telemetry.collector import collector
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.telemetry.collector import collector
 
 from assistance.telemetry import Metrics, set_up_metrics
 

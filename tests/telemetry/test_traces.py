@@ -5,9 +5,9 @@ import time
 
 import pytest
 import structlog
-from tests.telemetry.collector import collector
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.telemetry.collector import collector
 
 from assistance.settings import SettingsError
 from assistance.telemetry import set_up_log_export, set_up_logging, set_up_tracing
