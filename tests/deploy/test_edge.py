@@ -153,7 +153,7 @@ async def _post_until_it_reaches_one(
         arrived = edge.arrived()[before:]
         if arrived[0]["upstream"] == "one":
             return answer, arrived
-    raise AssertionError(arrived)
+    raise AssertionError(edge.arrived())
 
 
 @pytest.mark.parametrize("key", [None, '"bots-own"'])
