@@ -17,7 +17,7 @@ from assistance.app.house import House, Role, open_house
 from assistance.http.server import HttpServer, listen
 from assistance.routing import Routing, RoutingError, load
 from assistance.settings import Settings, SettingsError, known_variables, load_settings
-from assistance.store import StoreRefusedError, StoreUnavailableError
+from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
 from assistance.telemetry import set_up_log_export, set_up_logging
 
 log = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ async def _take_up(house: House, tasks: asyncio.TaskGroup) -> None:
         return
     if house.store.exclusive:
         # Whoever held these is gone: this process alone has the file.
-        await house.store.recover(float("inf"))
+        await house.store.recover(Recovery(house.clock.now(), everything=True))
     await dispatcher.configure(routing.current.channels)
 
     def follow(fresh: Routing) -> None:

@@ -1,7 +1,7 @@
 """The delivery engine: leases what is due and hands it to the lanes."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -11,7 +11,17 @@ from assistance.dispatch.lane import Lane
 from assistance.dispatch.retry import Jitter
 from assistance.model import Clock, Reason
 from assistance.outgoing import Http
-from assistance.store import Lease, Park, Renewal, Store, StoreUnavailableError, Take, Work
+from assistance.store import (
+    LaneState,
+    Lease,
+    Park,
+    Recovery,
+    Renewal,
+    Store,
+    StoreUnavailableError,
+    Take,
+    Work,
+)
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -70,8 +80,8 @@ class Dispatcher:
     # What is accepted by the same process comes by memory, without a second read.
 
     def lease(self) -> Lease:
-        """The lease under which this dispatcher sends what it takes now."""
-        return Lease(self._owner, self._clock.now() + LEASE)
+        """The lease under which this dispatcher sends."""
+        return Lease(self._owner, LEASE)
 
     def reserve(self, channel: str) -> bool:
         """Promise to send a delivery on `channel` at once, if its lane has room and nothing older waits."""
@@ -135,18 +145,26 @@ class Dispatcher:
         await lane.give_everything_back()
 
     async def _recall(self) -> None:
-        """Take over what other processes, and those before, have learned about the channels."""
-        for known in await self._store.lane_states():
+        """Take over what earlier processes have learned about the channels."""
+        states = await self._store.lane_states()
+        self._take_over(states)
+        for known in states:
+            lane = self.lanes.get(known.channel)
+            if lane is not None and known.parked_reason == Reason.UNKNOWN_CHANNEL:
+                await self._deliverer.unpark(lane)
+
+    def _take_over(self, states: Iterable[LaneState]) -> None:
+        """Let each lane know what any process has learned."""
+        for known in states:
             lane = self.lanes.get(known.channel)
             if lane is None:
                 continue
             lane.freeze(known.frozen_until)
-            if known.parked_reason == Reason.UNKNOWN_CHANNEL:
-                await self._deliverer.unpark(lane)
-            elif known.parked_reason is None:
-                lane.parked = None
-            elif lane.parked is None:
+            if known.parked_reason is not None and lane.parked is None:
                 lane.parked, lane.probe_at = known.parked_reason, known.probe_at or 0.0
+
+    def _paces(self, rooms: Iterable[str]) -> dict[str, float]:
+        return {name: pace for name in rooms if (pace := self.lanes[name].channel.messages_per_second) is not None}
 
     # The loop.
 
@@ -158,10 +176,7 @@ class Dispatcher:
             while True:
                 self._wake.clear()
                 self._beat_at = self._clock.monotonic()
-                try:
-                    found = await self._round()
-                except StoreUnavailableError:
-                    found = False
+                found = await self._try_round()
                 pause = _SOONEST if found else min(pause * 2, _LATEST)
                 await self._wait(self._jitter(pause / 2, pause))
         finally:
@@ -185,6 +200,20 @@ class Dispatcher:
             woken.cancel()
             slept.cancel()
 
+    async def _try_round(self) -> bool:
+        for name, task in self._running.items():
+            if task.done():
+                log.critical("lane_restarted", channel=name, exc_info=task.exception())
+                self._running[name] = asyncio.create_task(self.lanes[name].run(), name=f"lane {name}")
+        try:
+            return await self._round()
+        except StoreUnavailableError:
+            return False
+        except Exception:
+            # Whatever it was: the other channels and the next round must not die of it.
+            log.exception("dispatch_round_failed")
+            return False
+
     async def _round(self) -> bool:
         """Lease once; whether anything was found."""
         now = self._clock.now()
@@ -192,10 +221,12 @@ class Dispatcher:
         probed = [lane for lane in self.lanes.values() if lane.wants_probe]
         if not rooms and not probed:
             return False
-        take = Take(rooms, self.lease(), now, self._is_open, [lane.name for lane in probed])
-        works = await self._store.take(take)
+        paces = {} if self._store.exclusive else self._paces(rooms)
+        take = Take(rooms, self.lease(), now, self._is_open, [lane.name for lane in probed], paces)
+        found = await self._store.take(take)
+        self._take_over(found.lanes)
         taken = dict.fromkeys((*rooms, *take.probes), 0)
-        for work in works:
+        for work in found.works:
             lane = self.lanes[work.delivery.channel]
             taken[lane.name] += 1
             lane.put(work)
@@ -206,22 +237,26 @@ class Dispatcher:
             if not taken[lane.name]:
                 # Nothing waits on it: the next message will show whether it is mended.
                 await self._deliverer.unpark(lane)
-        return bool(works)
+        return bool(found.works)
 
     async def _keep_house(self) -> None:
         while True:
             try:
                 await self._renew()
-                await self._store.recover(self._clock.now())
+                await self._store.recover(Recovery(self._clock.now(), self._held()))
                 await self._sweep()
             except StoreUnavailableError as error:
                 log.warning("housekeeping_failed", error=type(error).__name__)
             await self._clock.sleep(RENEW_EVERY)
 
+    def _held(self) -> frozenset[tuple[str, int]]:
+        works = (work for lane in self.lanes.values() for work in lane.held.values())
+        return frozenset((work.delivery.request_id, work.delivery.n) for work in works)
+
     async def _renew(self) -> None:
         held = tuple(work.delivery for lane in self.lanes.values() for work in lane.held.values())
         if held:
-            kept = await self._store.renew(Renewal(held, self.lease()))
+            kept = await self._store.renew(Renewal(held, self.lease(), self._clock.now()))
             if kept < len(held):
                 log.warning("leases_lost", lost=len(held) - kept)
 

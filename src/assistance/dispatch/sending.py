@@ -1,6 +1,7 @@
 """One try: the channel's coroutine under a time limit, in a span, with whatever it raises turned into a verdict."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from opentelemetry import trace
@@ -43,17 +44,17 @@ async def send(channel: Channel, name: str, work: Work, http: Http, clock: Clock
     links = [trace.Link(accepted)] if accepted.is_valid else []
     attributes = {"assistance.channel": name, "assistance.delivery": work.delivery.key}
     with tracer.start_as_current_span("deliver", context, trace.SpanKind.CONSUMER, attributes, links) as span:
-        verdict, reference = await _say(channel, compose(work), http)
+        verdict, reference = await _say(channel, lambda: compose(work), http)
         if verdict is not None:
             span.set_attribute("error.type", verdict.reason)
             span.set_status(trace.StatusCode.ERROR, verdict.reason)
     return Try(at, clock.monotonic() - started, verdict, reference)
 
 
-async def _say(channel: Channel, message: Message, http: Http) -> tuple[Verdict | None, str | None]:
+async def _say(channel: Channel, compose_: Callable[[], Message], http: Http) -> tuple[Verdict | None, str | None]:
     try:
         async with asyncio.timeout(TIME_LIMIT):
-            return None, await _by_kind(channel, message, http)
+            return None, await _by_kind(channel, compose_(), http)
     except Verdict as verdict:
         return verdict, None
     except TimeoutError:
@@ -86,7 +87,7 @@ async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> 
         created_at=now,
     )
     started = clock.monotonic()
-    verdict, _ = await _say(channel, message, http)
+    verdict, _ = await _say(channel, lambda: message, http)
     seconds = clock.monotonic() - started
     if verdict is None:
         return Attempt(now, seconds, Outcome.DELIVERED)

@@ -9,10 +9,11 @@ from assistance.store.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from assistance.store.leasing import Lease, Recovery, Renewal, Take, Taken, Work
 from assistance.store.lifecycle import Move, Moved
 from assistance.store.parking import Freeze, LaneState, Park, Unpark
-from assistance.store.queue import Lease, Renewal, Settlement, Take, Work
 from assistance.store.reading import Query
+from assistance.store.settling import Settlement
 from assistance.store.store import Store, open_store
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "NotFoundError",
     "Park",
     "Query",
+    "Recovery",
     "Renewal",
     "Settlement",
     "Store",
@@ -37,6 +39,7 @@ __all__ = [
     "StoreRefusedError",
     "StoreUnavailableError",
     "Take",
+    "Taken",
     "Unpark",
     "Work",
     "open_store",

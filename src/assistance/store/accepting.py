@@ -17,7 +17,8 @@ from assistance.model import (
     State,
 )
 from assistance.store.errors import KeyReusedError
-from assistance.store.queue import Lease, lease_columns
+from assistance.store.leasing import Lease, lease_columns
+from assistance.store.parking import lane_states
 from assistance.store.rows import by_request, delivery_row, event_row, request_of, request_row
 from assistance.store.schema import deliveries, events, idempotency, requests
 
@@ -69,9 +70,14 @@ class Accepted:
 
 @dataclass(slots=True)
 class _Batch:
-    """What a group of asks writes, gathered before the first insert; `now` is the instant of its first ask."""
+    """What a group of asks writes, gathered before the first insert.
+
+    `now` is the instant of its first ask, `lease` what is written into the rows of deliveries handed over in memory.
+    """
 
     now: float
+    lease: dict[str, Any] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
     requests: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -82,6 +88,10 @@ class _Batch:
 def accept(connection: Connection, items: Sequence[NewRequest]) -> list[Accepted | Exception]:
     """Store each ask, unless its key was seen before or its conversation is open already."""
     batch = _Batch(min(item.request.created_at for item in items))
+    lease = next((item.lease for item in items if item.lease and item.handed), None)
+    if lease is not None:
+        batch.lease = lease_columns(connection, lease, batch.now)
+        batch.closed = frozenset(lane.channel for lane in lane_states(connection) if lane.closed(batch.now))
     known = _known_keys(connection, items, batch.now)
     open_ = _open_conversations(connection, items)
     results = [_accept_one(item, known, open_, batch) for item in items]
@@ -121,8 +131,8 @@ def _create(item: NewRequest, batch: _Batch) -> Accepted:
     leased = []
     for delivery in item.deliveries:
         row = delivery_row(delivery, request.priority)
-        if item.lease and delivery.n in item.handed:
-            row |= lease_columns(item.lease)
+        if delivery.n in item.handed and delivery.channel not in batch.closed:
+            row |= batch.lease
             row["fence"] = 1
             leased.append(replace(delivery, state=State.SENDING, fence=1))
         else:

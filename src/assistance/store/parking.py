@@ -1,6 +1,6 @@
 """Channels that must not be sent to now: frozen by `Retry-After`, or parked because their settings are wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,22 @@ from assistance.store.schema import WAITING, deliveries, lanes
 
 @dataclass(frozen=True, slots=True)
 class LaneState:
-    """What the store remembers of a channel; instants, None where it is not parked."""
+    """What the store remembers of a channel; instants, None where it is not parked.
+
+    `arrival` is when its next message would be due if they came evenly at the channel's pace (the generic cell rate
+    algorithm's theoretical arrival time).
+    """
 
     channel: str
     frozen_until: float = 0
     parked_since: float | None = None
     parked_reason: str | None = None
     probe_at: float | None = None
+    arrival: float = 0
+
+    def closed(self, now: float) -> bool:
+        """Whether nothing may be sent at `now`."""
+        return self.parked_reason is not None or self.frozen_until > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ def insert_or_change(connection: Connection, table: Table) -> postgresql.Insert 
 
 def _upsert(connection: Connection, row: dict[str, object], grow: str | None = None) -> None:
     """Insert or change a lane; the column `grow` is never made smaller."""
-    statement = insert_or_change(connection, lanes).values({"frozen_until": 0.0, **row})
+    statement = insert_or_change(connection, lanes).values({"frozen_until": 0.0, "arrival": 0.0, **row})
     changed: dict[str, ColumnElement[Any]] = {name: statement.excluded[name] for name in row if name != "channel"}
     if grow:
         old, new = lanes.c[grow], statement.excluded[grow]
@@ -131,9 +140,46 @@ def unpark(connection: Connection, items: Sequence[Unpark]) -> list[int]:
     return counts
 
 
-def lane_states(connection: Connection) -> list[LaneState]:
-    """What is remembered of every channel."""
+def lane_states(connection: Connection, lock: Collection[str] = ()) -> list[LaneState]:
+    """What is remembered of every channel; the rows of those to `lock` stay as they are until the commit."""
+    if lock:
+        connection.execute(
+            select(lanes.c.channel).where(lanes.c.channel.in_(lock)).order_by(lanes.c.channel).with_for_update()
+        )
     return [LaneState(**row) for row in connection.execute(select(lanes)).mappings()]
+
+
+def granted(
+    rooms: Mapping[str, int], paces: Mapping[str, float], known: Collection[LaneState], now: float
+) -> dict[str, int]:
+    """How much of the room each channel's state and pace allow at `now`."""
+    states = {state.channel: state for state in known}
+    allowed = {}
+    for channel, room in rooms.items():
+        state = states.get(channel, LaneState(channel))
+        if state.closed(now):
+            continue
+        if pace := paces.get(channel):
+            held = max(1.0, pace) - (max(state.arrival, now) - now) * pace
+            allowed[channel] = min(room, int(held + 1e-6))
+        else:
+            allowed[channel] = room
+    return {channel: room for channel, room in allowed.items() if room > 0}
+
+
+def spend(
+    connection: Connection,
+    sent: Mapping[str, int],
+    paces: Mapping[str, float],
+    known: Collection[LaneState],
+    now: float,
+) -> None:
+    """Take what was leased out of the buckets that all processes share."""
+    arrivals = {state.channel: state.arrival for state in known}
+    for channel, count in sent.items():
+        if pace := paces.get(channel):
+            arrival = max(arrivals.get(channel, 0.0), now) + count / pace
+            _upsert(connection, {"channel": channel, "arrival": arrival}, grow="arrival")
 
 
 def waiting_channels(connection: Connection) -> list[str]:

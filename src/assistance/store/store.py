@@ -9,17 +9,18 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from assistance.model import Attempt, Delivery, Event
-from assistance.store import accepting, lifecycle, parking, queue, reading
+from assistance.store import accepting, leasing, lifecycle, parking, reading, settling
 from assistance.store.accepting import Accepted, NewRequest
 from assistance.store.changes import Changes
 from assistance.store.engines import lock, open_sqlite, sqlite_path
 from assistance.store.errors import StoreUnavailableError
+from assistance.store.leasing import Recovery, Renewal, Take, Taken
 from assistance.store.lifecycle import Move, Moved
 from assistance.store.migrations import migrate
 from assistance.store.parking import Freeze, LaneState, Park, Unpark
-from assistance.store.queue import Renewal, Settlement, Take, Work
 from assistance.store.reading import Query, Seen
 from assistance.store.schema import beats
+from assistance.store.settling import Settlement
 from assistance.store.writer import Operation, Writer
 
 T = TypeVar("T")
@@ -101,29 +102,29 @@ class Store:
         self.changes.tell(expired)
         return expired
 
-    async def take(self, take: Take) -> list[Work]:
+    async def take(self, take: Take) -> Taken:
         """Lease what is due."""
-        works: list[Work] = await self._write(queue.take, take)
-        return works
+        taken: Taken = await self._write(leasing.take, take)
+        return taken
 
     async def settle(self, settlement: Settlement) -> bool:
         """Write down what became of a try; False when the lease was lost."""
-        settled: bool = await self._write(queue.settle, settlement)
+        settled: bool = await self._write(settling.settle, settlement)
         self.changes.tell([settlement.delivery.request_id])
         return settled
 
     async def release(self, delivery: Delivery) -> None:
         """Give a lease back without counting a try."""
-        await self._write(queue.release, delivery)
+        await self._write(leasing.release, delivery)
 
     async def renew(self, renewal: Renewal) -> int:
         """Hold on to leases; says how many were still held."""
-        held: int = await self._write(queue.renew, renewal)
+        held: int = await self._write(leasing.renew, renewal)
         return held
 
-    async def recover(self, before: float) -> int:
-        """Take back the leases that ended before that instant; says how many."""
-        taken: int = await self._write(queue.recover, before)
+    async def recover(self, recovery: Recovery) -> int:
+        """Take back what processes held that are gone; says how many deliveries."""
+        taken: int = await self._write(leasing.recover, recovery)
         return taken
 
     async def park(self, park: Park) -> int:

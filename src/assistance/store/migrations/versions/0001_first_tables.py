@@ -130,6 +130,9 @@ def upgrade() -> None:
         sa.Column("parked_since", sa.Double(), nullable=True),
         sa.Column("parked_reason", sa.Text(), nullable=True),
         sa.Column("probe_at", sa.Double(), nullable=True, comment="when one message is tried on a parked channel"),
+        sa.Column(
+            "arrival", sa.Double(), nullable=False, comment="of the next message, if they came evenly at the pace"
+        ),
         sa.PrimaryKeyConstraint("channel"),
         sqlite_with_rowid=False,
     )

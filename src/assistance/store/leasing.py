@@ -1,45 +1,47 @@
-"""The queue: leases on what is due, and what became of each try. A late writer changes nothing: it is fenced."""
+"""The queue: who sends what is due, and for how long nobody else does."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, select, text, tuple_, update
 
 from assistance.model import (
     OPEN,
     AssistanceRequest,
-    Attempt,
     Condition,
     Delivery,
     Event,
-    EventType,
     Kind,
     State,
-    Status,
     When,
 )
 from assistance.store.failover import after_failures
-from assistance.store.rows import attempt_row, delivery_of, event_of, event_row, request_of
-from assistance.store.schema import WAITING, attempts, deliveries, events, requests
+from assistance.store.parking import LaneState, granted, lane_states, spend
+from assistance.store.rows import delivery_of, event_of, request_of
+from assistance.store.schema import WAITING, deliveries, events, requests
 
 Key = tuple[str, int]
 """A delivery's request and number."""
 
+_RECOVER_AT_ONCE = 5_000
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who sends, and until when nobody else does (an instant)."""
+    """Who sends, and for how many seconds nobody else does."""
 
     owner: str
-    until: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
     """What a dispatcher has room for: so many deliveries a channel, and one parked one for each channel to probe.
 
-    `is_open` says whether hours, as a delivery carries them, are open at an instant.
+    `is_open` says whether hours, as a delivery carries them, are open at an instant. `paces` are the messages per
+    second of the channels whose pace all processes share.
     """
 
     rooms: Mapping[str, int]
@@ -47,6 +49,7 @@ class Take:
     now: float
     is_open: Callable[[str, float], bool]
     probes: Collection[str] = ()
+    paces: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +63,50 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of a leased delivery. `due_at` is when it is tried again; a parked one burns no try."""
+class Taken:
+    """What was leased, and what the store remembers of the channels."""
 
-    delivery: Delivery
-    state: State
-    attempt: Attempt
-    due_at: float
-    reference: str | None = None
-    short: bool = False
+    works: tuple[Work, ...]
+    lanes: tuple[LaneState, ...]
 
 
-def lease_columns(lease: Lease) -> dict[str, Any]:
+def lease_columns(connection: Connection, lease: Lease, now: float) -> dict[str, Any]:
     """What a lease writes into a row of `deliveries`, the fence left to the caller."""
-    return {"state": str(State.SENDING), "lease_owner": lease.owner, "lease_until": lease.until}
+    until = shared_now(connection, now) + lease.seconds
+    return {"state": str(State.SENDING), "lease_owner": lease.owner, "lease_until": until}
 
 
-_NOT_LEASED = {"lease_owner": None, "lease_until": None}
+def shared_now(connection: Connection, now: float) -> float:
+    """The instant by the clock that all processes share: the database server's; `now` where there is one process."""
+    if connection.dialect.name != "postgresql":
+        return now
+    return float(connection.execute(_SERVER_CLOCK).scalar_one())
+
+
+_SERVER_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())::float8")
+
+
+NOT_LEASED = {"lease_owner": None, "lease_until": None}
 _waiting_again = case((deliveries.c.attempts > 0, str(State.RETRYING)), else_=str(State.PENDING))
 
 
-def take(connection: Connection, items: Sequence[Take]) -> list[list[Work]]:
+def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
     """Lease what is due, in the order of rank and time; what no longer holds is skipped instead."""
     return [_take(connection, item) for item in items]
 
 
-def _take(connection: Connection, item: Take) -> list[Work]:
-    rows = [row for channel, room in item.rooms.items() for row in _due(connection, channel, room, item.now)]
+def _take(connection: Connection, item: Take) -> Taken:
+    now = shared_now(connection, item.now)
+    lanes = lane_states(connection, lock=item.paces.keys())
+    rooms = granted(item.rooms, item.paces, lanes, now)
+    rows = [row for channel, room in rooms.items() for row in _due(connection, channel, room, item.now)]
     rows += [row for channel in item.probes for row in _parked(connection, channel)]
-    if not rows:
-        return []
+    works = _leased(connection, item, rows) if rows else []
+    spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
+    return Taken(tuple(works), tuple(lanes))
+
+
+def _leased(connection: Connection, item: Take, rows: Sequence[RowMapping]) -> list[Work]:
     found = connection.execute(select(requests).where(requests.c.id.in_({row["request_id"] for row in rows})))
     by_id = {row["id"]: request_of(row) for row in found.mappings()}
     works: list[Work] = []
@@ -114,7 +131,7 @@ def _take(connection: Connection, item: Take) -> list[Work]:
             skipped.append((delivery.request_id, delivery.n))
     _postpone(connection, later, item.now + 1)
     _skip(connection, skipped, item.now)
-    return _lease(connection, works, item.lease)
+    return _lease(connection, works, item)
 
 
 def _due(connection: Connection, channel: str, room: int, now: float) -> list[RowMapping]:
@@ -175,18 +192,19 @@ def _holds(delivery: Delivery, request: AssistanceRequest, item: Take) -> bool:
     return item.is_open(delivery.hours, item.now) is (delivery.when is When.OPEN)
 
 
-def _these(keys: Collection[Key]) -> ColumnElement[bool]:
+def these(keys: Collection[Key]) -> ColumnElement[bool]:
+    """The deliveries with these keys."""
     return tuple_(deliveries.c.request_id, deliveries.c.n).in_(keys)
 
 
-def _lease(connection: Connection, works: list[Work], lease: Lease) -> list[Work]:
+def _lease(connection: Connection, works: list[Work], item: Take) -> list[Work]:
     if not works:
         return []
     keys = [(work.delivery.request_id, work.delivery.n) for work in works]
     leased = (
         update(deliveries)
-        .where(_these(keys))
-        .values(**lease_columns(lease), fence=deliveries.c.fence + 1, parked_at=None)
+        .where(these(keys))
+        .values(**lease_columns(connection, item.lease, item.now), fence=deliveries.c.fence + 1, parked_at=None)
         .returning(deliveries)
     )
     rows = {(row["request_id"], row["n"]): delivery_of(row) for row in connection.execute(leased).mappings()}
@@ -195,116 +213,13 @@ def _lease(connection: Connection, works: list[Work], lease: Lease) -> list[Work
 
 def _postpone(connection: Connection, keys: list[Key], due_at: float) -> None:
     if keys:
-        connection.execute(update(deliveries).where(_these(keys)).values(due_at=due_at))
+        connection.execute(update(deliveries).where(these(keys)).values(due_at=due_at))
 
 
 def _skip(connection: Connection, keys: list[Key], now: float) -> None:
     if keys:
-        connection.execute(update(deliveries).where(_these(keys)).values(state=str(State.SKIPPED)))
+        connection.execute(update(deliveries).where(these(keys)).values(state=str(State.SKIPPED)))
         after_failures(connection, {request_id for request_id, _ in keys}, now)
-
-
-def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
-    """Write down what became of each; False for one whose lease somebody else holds by now."""
-    mine = _still_leased(connection, items)
-    settled = [item for item, ours in zip(items, mine, strict=True) if ours]
-    if not settled:
-        return mine
-    connection.execute(_settling, [_settled_row(item) for item in settled])
-    connection.execute(
-        insert(attempts),
-        [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
-    )
-    _tell(connection, settled)
-    failed = {i.delivery.request_id: i.attempt for i in settled if i.state in {State.FAILED, State.PARKED}}
-    if failed:
-        after_failures(connection, failed.keys(), max(attempt.at for attempt in failed.values()))
-    return mine
-
-
-_settling = (
-    update(deliveries)
-    .where(deliveries.c.request_id == bindparam("_id"), deliveries.c.n == bindparam("_n"))
-    .values(
-        state=bindparam("_state"),
-        due_at=bindparam("_due_at"),
-        attempts=deliveries.c.attempts + bindparam("_tries"),
-        parked_at=bindparam("_parked_at"),
-        reference=bindparam("_reference"),
-        last_error=bindparam("_last_error"),
-        short=bindparam("_short"),
-        **_NOT_LEASED,
-    )
-)
-
-
-def _settled_row(item: Settlement) -> dict[str, Any]:
-    parked = item.state is State.PARKED
-    return {
-        "_id": item.delivery.request_id,
-        "_n": item.delivery.n,
-        "_state": str(item.state),
-        "_due_at": item.due_at,
-        "_tries": 0 if parked else 1,
-        "_parked_at": item.attempt.at if parked else None,
-        "_reference": item.reference or item.delivery.reference,
-        "_last_error": item.attempt.reason,
-        "_short": item.short,
-    }
-
-
-def _still_leased(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
-    query = (
-        select(deliveries.c.request_id, deliveries.c.n, deliveries.c.fence)
-        .where(
-            _these([(item.delivery.request_id, item.delivery.n) for item in items]),
-            deliveries.c.state == State.SENDING,
-        )
-        .order_by(deliveries.c.request_id, deliveries.c.n)
-        .with_for_update()
-    )
-    fences = {(row.request_id, row.n): row.fence for row in connection.execute(query)}
-    return [fences.get((item.delivery.request_id, item.delivery.n)) == item.delivery.fence for item in items]
-
-
-def _tell(connection: Connection, settled: Sequence[Settlement]) -> None:
-    """Move the requests on and write the time line."""
-    told = [
-        item for item in settled if item.state in {State.DELIVERED, State.FAILED} and item.delivery.kind == "notice"
-    ]
-    if not told:
-        return
-    columns = requests.c.id, requests.c.status, requests.c.sequence, requests.c.notified_at
-    query = select(*columns).where(requests.c.id.in_({item.delivery.request_id for item in told}))
-    found = connection.execute(query.order_by(requests.c.id).with_for_update()).mappings()
-    rows = {row["id"]: dict(row) for row in found}
-    happened = [_event(item, rows[item.delivery.request_id]) for item in told]
-    connection.execute(insert(events), [event_row(event) for event in happened])
-    connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in rows.values()])
-
-
-_moving = (
-    update(requests)
-    .where(requests.c.id == bindparam("_id"))
-    .values(status=bindparam("_status"), sequence=bindparam("_sequence"), notified_at=bindparam("_notified_at"))
-)
-
-
-def _event(item: Settlement, row: dict[str, Any]) -> Event:
-    """What the settlement means for its request, whose row it moves on."""
-    delivery = item.delivery
-    data: dict[str, Any] = {"n": delivery.n, "channel": delivery.channel}
-    happened = EventType.DELIVERED
-    if item.state is State.FAILED:
-        happened = EventType.DELIVERY_FAILED
-        data["reason"] = item.attempt.reason
-    elif delivery.person and row["notified_at"] is None:
-        happened = EventType.NOTIFIED
-        row["notified_at"] = item.attempt.at + item.attempt.seconds
-        if row["status"] in {Status.ACCEPTED, Status.FAILED}:
-            row["status"] = str(Status.NOTIFIED)
-    row["sequence"] += 1
-    return Event(delivery.request_id, row["sequence"], happened, item.attempt.at + item.attempt.seconds, data=data)
 
 
 def release(connection: Connection, items: Sequence[Delivery]) -> list[None]:
@@ -316,7 +231,7 @@ def release(connection: Connection, items: Sequence[Delivery]) -> list[None]:
             tuple_(deliveries.c.request_id, deliveries.c.n, deliveries.c.fence).in_(fences),
             deliveries.c.state == State.SENDING,
         )
-        .values(state=_waiting_again, **_NOT_LEASED)
+        .values(state=_waiting_again, **NOT_LEASED)
     )
     return [None] * len(items)
 
@@ -327,6 +242,7 @@ class Renewal:
 
     deliveries: tuple[Delivery, ...]
     lease: Lease
+    now: float
 
 
 def renew(connection: Connection, items: Sequence[Renewal]) -> list[int]:
@@ -340,19 +256,33 @@ def renew(connection: Connection, items: Sequence[Renewal]) -> list[int]:
                 tuple_(deliveries.c.request_id, deliveries.c.n, deliveries.c.fence).in_(fences),
                 deliveries.c.state == State.SENDING,
             )
-            .values(lease_until=item.lease.until)
+            .values(lease_until=shared_now(connection, item.now) + item.lease.seconds)
         )
         held.append(renewed.rowcount)
     return held
 
 
-def recover(connection: Connection, items: Sequence[float]) -> list[int]:
-    """Take back what a process held that is gone: every lease that ended before the given instant."""
-    return [
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.state == State.SENDING, deliveries.c.lease_until < before)
-            .values(state=_waiting_again, **_NOT_LEASED)
-        ).rowcount
-        for before in items
-    ]
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """At `now`; `mine` are held by the process that asks and stay, `everything` else comes back even unexpired."""
+
+    now: float
+    mine: frozenset[Key] = frozenset()
+    everything: bool = False
+
+
+def recover(connection: Connection, items: Sequence[Recovery]) -> list[int]:
+    """Take back what processes held that are gone; says how many deliveries."""
+    return [_recover(connection, item) for item in items]
+
+
+def _recover(connection: Connection, item: Recovery) -> int:
+    lost = deliveries.c.state == State.SENDING
+    if not item.everything:
+        lost = and_(lost, deliveries.c.lease_until < shared_now(connection, item.now))
+    columns = deliveries.c.request_id, deliveries.c.n
+    found = connection.execute(select(*columns).where(lost).limit(_RECOVER_AT_ONCE).with_for_update(skip_locked=True))
+    keys = [key for row in found if (key := (row.request_id, row.n)) not in item.mine]
+    if keys:
+        connection.execute(update(deliveries).where(these(keys)).values(state=_waiting_again, **NOT_LEASED))
+    return len(keys)

@@ -1,0 +1,128 @@
+"""What became of each try. A late writer changes nothing: it is fenced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from assistance.model import Attempt, Delivery, Event, EventType, State, Status
+from assistance.store.failover import after_failures
+from assistance.store.leasing import NOT_LEASED, these
+from assistance.store.rows import attempt_row, event_row
+from assistance.store.schema import attempts, deliveries, events, requests
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a leased delivery. `due_at` is when it is tried again; a parked one burns no try."""
+
+    delivery: Delivery
+    state: State
+    attempt: Attempt
+    due_at: float
+    reference: str | None = None
+    short: bool = False
+
+
+def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
+    """Write down what became of each; False for one whose lease somebody else holds by now."""
+    mine = _still_leased(connection, items)
+    settled = [item for item, ours in zip(items, mine, strict=True) if ours]
+    if not settled:
+        return mine
+    connection.execute(_settling, [_settled_row(item) for item in settled])
+    connection.execute(
+        insert(attempts),
+        [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
+    )
+    _tell(connection, settled)
+    failed = {i.delivery.request_id: i.attempt for i in settled if i.state in {State.FAILED, State.PARKED}}
+    if failed:
+        after_failures(connection, failed.keys(), max(attempt.at for attempt in failed.values()))
+    return mine
+
+
+_settling = (
+    update(deliveries)
+    .where(deliveries.c.request_id == bindparam("_id"), deliveries.c.n == bindparam("_n"))
+    .values(
+        state=bindparam("_state"),
+        due_at=bindparam("_due_at"),
+        attempts=deliveries.c.attempts + bindparam("_tries"),
+        parked_at=bindparam("_parked_at"),
+        reference=bindparam("_reference"),
+        last_error=bindparam("_last_error"),
+        short=bindparam("_short"),
+        **NOT_LEASED,
+    )
+)
+
+
+def _settled_row(item: Settlement) -> dict[str, Any]:
+    parked = item.state is State.PARKED
+    return {
+        "_id": item.delivery.request_id,
+        "_n": item.delivery.n,
+        "_state": str(item.state),
+        "_due_at": item.due_at,
+        "_tries": 0 if parked else 1,
+        "_parked_at": item.attempt.at if parked else None,
+        "_reference": item.reference or item.delivery.reference,
+        "_last_error": item.attempt.reason,
+        "_short": item.short,
+    }
+
+
+def _still_leased(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
+    query = (
+        select(deliveries.c.request_id, deliveries.c.n, deliveries.c.fence)
+        .where(
+            these([(item.delivery.request_id, item.delivery.n) for item in items]),
+            deliveries.c.state == State.SENDING,
+        )
+        .order_by(deliveries.c.request_id, deliveries.c.n)
+        .with_for_update()
+    )
+    fences = {(row.request_id, row.n): row.fence for row in connection.execute(query)}
+    return [fences.get((item.delivery.request_id, item.delivery.n)) == item.delivery.fence for item in items]
+
+
+def _tell(connection: Connection, settled: Sequence[Settlement]) -> None:
+    """Move the requests on and write the time line."""
+    told = [
+        item for item in settled if item.state in {State.DELIVERED, State.FAILED} and item.delivery.kind == "notice"
+    ]
+    if not told:
+        return
+    columns = requests.c.id, requests.c.status, requests.c.sequence, requests.c.notified_at
+    query = select(*columns).where(requests.c.id.in_({item.delivery.request_id for item in told}))
+    found = connection.execute(query.order_by(requests.c.id).with_for_update()).mappings()
+    rows = {row["id"]: dict(row) for row in found}
+    happened = [_event(item, rows[item.delivery.request_id]) for item in told]
+    connection.execute(insert(events), [event_row(event) for event in happened])
+    connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in rows.values()])
+
+
+_moving = (
+    update(requests)
+    .where(requests.c.id == bindparam("_id"))
+    .values(status=bindparam("_status"), sequence=bindparam("_sequence"), notified_at=bindparam("_notified_at"))
+)
+
+
+def _event(item: Settlement, row: dict[str, Any]) -> Event:
+    """What the settlement means for its request, whose row it moves on."""
+    delivery = item.delivery
+    data: dict[str, Any] = {"n": delivery.n, "channel": delivery.channel}
+    happened = EventType.DELIVERED
+    if item.state is State.FAILED:
+        happened = EventType.DELIVERY_FAILED
+        data["reason"] = item.attempt.reason
+    elif delivery.person and row["notified_at"] is None:
+        happened = EventType.NOTIFIED
+        row["notified_at"] = item.attempt.at + item.attempt.seconds
+        if row["status"] in {Status.ACCEPTED, Status.FAILED}:
+            row["status"] = str(Status.NOTIFIED)
+    row["sequence"] += 1
+    return Event(delivery.request_id, row["sequence"], happened, item.attempt.at + item.attempt.seconds, data=data)
