@@ -203,6 +203,11 @@ def test_the_last_lines_of_a_process_come_out(ending: str, code: int, last: tupl
 
 def test_closing_gives_the_hooks_back():
     """Whoever had the hooks before has them after, so that logging can be set up again."""
-    before = (sys.excepthook, threading.excepthook, sys.unraisablehook, logging.getLogger().handlers[:])
+
+    def held() -> tuple[Any, ...]:
+        handlers = logging.getLogger().handlers[:]
+        return sys.excepthook, threading.excepthook, sys.unraisablehook, handlers, structlog.get_config()
+
+    before = held()
     Pipe().close()
-    assert (sys.excepthook, threading.excepthook, sys.unraisablehook, logging.getLogger().handlers[:]) == before
+    assert held() == before

@@ -2,12 +2,12 @@
 
 import asyncio
 import atexit
-import functools
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -93,34 +93,38 @@ class Logs:
 
     def install(self, level: str) -> None:
         """Take over structlog, logging, warnings and the hooks for uncaught exceptions."""
+        before = structlog.get_config() if structlog.is_configured() else None
+        self._restore.append(structlog.reset_defaults if before is None else partial(structlog.configure, **before))
         structlog.configure(
             processors=[_hand_over],
             wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=functools.partial(_Named, self),
+            logger_factory=partial(_Named, self),
             cache_logger_on_first_use=False,
         )
         self._take_logging(level.upper())
         self._hook(sys, "excepthook", lambda _kind, error, _traceback: self._crashed("uncaught exception", error))
         self._hook(threading, "excepthook", self._thread_crashed)
         self._hook(sys, "unraisablehook", lambda args: self._failed("exception ignored", args.exc_value))
-        atexit.register(self.close)
-        self._restore.append(functools.partial(atexit.unregister, self.close))
+        # At the very end only what is held is written: the hooks stay, so that nothing goes out in another form.
+        last = partial(self._writer.close, _FLUSH_SECONDS)
+        atexit.register(last)
+        self._restore.append(partial(atexit.unregister, last))
 
     def _take_logging(self, level: str) -> None:
         root = logging.getLogger()
-        self._restore.append(functools.partial(setattr, root, "handlers", root.handlers[:]))
-        self._restore.append(functools.partial(root.setLevel, root.level))
+        self._restore.append(partial(setattr, root, "handlers", root.handlers[:]))
+        self._restore.append(partial(root.setLevel, root.level))
         root.handlers = [_FromLogging(self)]
         root.setLevel(logging.WARNING)
         for name in _OUTSPOKEN:
             logger = logging.getLogger(name)
-            self._restore.append(functools.partial(logger.setLevel, logger.level))
+            self._restore.append(partial(logger.setLevel, logger.level))
             logger.setLevel(level)
         logging.captureWarnings(capture=True)
-        self._restore.append(functools.partial(logging.captureWarnings, capture=False))
+        self._restore.append(partial(logging.captureWarnings, capture=False))
 
     def _hook(self, where: Any, name: str, ours: Callable[..., None]) -> None:
-        self._restore.append(functools.partial(setattr, where, name, getattr(where, name)))
+        self._restore.append(partial(setattr, where, name, getattr(where, name)))
         setattr(where, name, ours)
 
     def _failed(self, event: str, error: BaseException | None) -> None:
@@ -162,7 +166,7 @@ def set_up_logging(
     """
     terminal = os.isatty(fd)
     readable = terminal if form is None else form == "console"
-    render = functools.partial(text_line, color=terminal) if readable else json_line
+    render = partial(text_line, color=terminal) if readable else json_line
     logs = Logs(fd, render, clock or SystemClock(), export)
     logs.install(level)
     return logs
