@@ -44,10 +44,14 @@ FORM: dict[str, dict[str, Make]] = {
         "empty": spliced(lambda head, payload, _: f"{head}.{payload}."),
         "missing": spliced(lambda head, payload, _: f"{head}.{payload}"),
         "truncated": spliced(lambda head, payload, mac: f"{head}.{payload}.{mac[:-4]}"),
+        "truncated at a byte": spliced(lambda head, payload, mac: f"{head}.{payload}.{mac[:336]}"),
         "bit-flipped": spliced(lambda head, payload, mac: f"{head}.{payload}.{flipped(mac)}"),
         "of zeros": spliced(lambda head, payload, _: f"{head}.{payload}.{segment(bytes(256))}"),
         "over a flipped payload": spliced(lambda head, payload, mac: f"{head}.{flipped(payload)}.{mac}"),
         "over a flipped header": spliced(lambda head, payload, mac: f"{flipped(head)}.{payload}.{mac}"),
+        "over a changed header": lambda forger: ".".join(
+            [segment(forger.header(typ="JWT")), *forger.token().split(".")[1:]]
+        ),
         "of another token": lambda forger: ".".join(
             [*forger.token(scope="manage-assistance").split(".")[:2], forger.token().split(".")[2]]
         ),
@@ -119,7 +123,9 @@ FORM: dict[str, dict[str, Make]] = {
         "line feed in the payload": resealed(lambda head, payload: (head, f"{payload[:8]}\n{payload[8:]}")),
         "line feed at the end": spliced(lambda head, payload, mac: f"{head}.{payload}.{mac}\n"),
         "space before": spliced(lambda head, payload, mac: f" {head}.{payload}.{mac}"),
-        "plain base64 alphabet": spliced(lambda head, payload, _: f"{head}.{payload}.{'+/' * 171}"),
+        "plain base64 alphabet": spliced(
+            lambda head, payload, mac: f"{head}.{payload}.{mac.replace('-', '+').replace('_', '/')}"
+        ),
         "unused bits of the signature": spliced(lambda head, payload, mac: f"{head}.{payload}.{loose_bits(mac)}"),
         "unused bits of the payload": lambda forger: forger.seal(
             segment(forger.header()), loose_bits(padded_to(2, forger))

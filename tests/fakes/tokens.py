@@ -71,7 +71,7 @@ class Forger:
             public_jwk(trap, kid="for-encryption", use="enc"),
             public_jwk(trap, kid="for-signing-only", key_ops=["sign"]),
             public_jwk(trap, kid="other-algorithm", alg="RS512"),
-            public_jwk(trap, kid="private", d="AQAB"),
+            {**jwt.algorithms.RSAAlgorithm.to_jwk(trap, as_dict=True), "kid": "private", "key_ops": ["sign", "verify"]},
             public_jwk(rsa_key("small", 1024), kid="small"),
             {"kty": "oct", "kid": "symmetric", "k": segment(b"k" * 32)},
         ]

@@ -166,6 +166,20 @@ async def test_after_a_failure_the_issuer_is_tried_again_soon(
     task.cancel()
 
 
+async def test_who_waits_while_the_service_stops_is_not_called_invalid(
+    jwks: Jwks, verifier: TokenVerifier, forger: Forger, server: JwksServer
+) -> None:
+    """A fetch cut off by the end of the service proves nothing about a token."""
+    task = asyncio.create_task(jwks.run())
+    await until(lambda: jwks.current)
+    server.hang()
+    waiting = asyncio.create_task(verifier.verify(new_key_token(forger)))
+    await until(lambda: server.discoveries == 2)
+    task.cancel()
+    with pytest.raises(CannotVerify):
+        await waiting
+
+
 async def test_without_any_key_yet_the_first_token_waits_for_them(
     verifier: TokenVerifier, forger: Forger, server: JwksServer
 ) -> None:

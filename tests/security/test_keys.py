@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.tokens import ABSENT, Json, ec_key, public_jwk, rsa_key, segment
 
@@ -59,6 +60,12 @@ def test_a_key_for_checking_signatures_is_usable(changes: Json) -> None:
     assert parse(public_jwk(rsa_key("a"), kid="a", **changes)).find("a", "RS256")
 
 
+def test_a_key_published_with_its_private_part_is_left_out() -> None:
+    """Whoever can read it can sign, so that its signatures prove nothing."""
+    leaked = jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key("a"), as_dict=True)
+    assert not parse({**leaked, "key_ops": ["verify"]}).keys
+
+
 def test_a_key_serves_only_algorithms_of_its_kind() -> None:
     """A curve has one algorithm, an RSA key those of RSA, a key with `alg` that one."""
     found = parse(public_jwk(ec_key(), kid="ec"), public_jwk(rsa_key("a"), kid="a", alg="RS256"))
@@ -85,6 +92,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["kty", "crv", "n", "e", "x", "y", "k", "kid", "use", "alg", "key_ops", "x5c"])
 
 
+@settings(max_examples=50)
 @given(st.lists(st.dictionaries(NAMES, JSON) | JSON, max_size=3))
 def test_no_key_set_can_break_the_reader(entries: list[Any]) -> None:
     """Whatever stands in the list, it is usable or left out."""

@@ -28,8 +28,8 @@ _T = TypeVar("_T")
 class Jwks:
     """The keys of one issuer.
 
-    `run` keeps them fresh. Whoever needs a key that is here is answered at once; whoever needs another one waits for
-    one fetch, which all who wait share.
+    `run` must be running: it keeps them fresh. Whoever needs a key that is here is answered at once; whoever needs
+    another one waits for one fetch, which all who wait share.
     """
 
     def __init__(self, source: KeySource, clock: Clock) -> None:
@@ -106,6 +106,9 @@ class Jwks:
     async def _renew(self) -> None:
         try:
             keys = KeySet.parse(await _within(PATIENCE, self._source.read(), self._clock))
+        except asyncio.CancelledError:
+            self._failure = "the service is stopping"
+            raise
         except Exception as failure:  # noqa: BLE001 - whatever it was, the last keys go on, and no caller sees it
             self._failure = _reason(failure)
             log.warning("jwks_fetch_failed", reason=self._failure)

@@ -26,7 +26,7 @@ class InvalidToken(Exception):  # noqa: N818 - named after the error code of RFC
 
 
 class CannotVerify(Exception):  # noqa: N818 - not wrong, only not now
-    """The issuer's keys cannot be had: 503. `reason` is for the operator and holds no secret."""
+    """The issuer's keys cannot be had: 503. `detail` is for the caller, `reason` for the operator; both harmless."""
 
     detail = "The token cannot be checked at the moment."
 

@@ -1,11 +1,11 @@
 """Where an issuer's keys are read: a URL, a file, or what OpenID Connect Discovery 1.0, section 4, points to."""
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from assistance.outgoing import is_loopback
 from assistance.security.keys import UnreadableKeysError
 from assistance.security.strict import json_object
 
@@ -64,12 +64,10 @@ def _trustworthy(url: str) -> bool:
     """Whether nobody on the way can change what comes from there."""
     try:
         parts = urlsplit(url)
-        if parts.scheme == "https":
-            return bool(parts.hostname)
-        host = parts.hostname or ""
-        return parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
     except ValueError:
         return False
+    host = parts.hostname or ""
+    return bool(host) if parts.scheme == "https" else parts.scheme == "http" and is_loopback(host)
 
 
 def _head(path: Path) -> bytes:

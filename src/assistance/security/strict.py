@@ -4,7 +4,7 @@ import base64
 import json
 import math
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
 MAX_DEPTH = 32
 """Arrays and objects within each other; no issuer comes near."""
@@ -52,14 +52,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _no_constant(_name: str) -> NoReturn:
-    raise ValueError("not a JSON number")
-
-
 def _inspect(value: object, depth: int) -> None:
     if isinstance(value, str):
         value.encode()  # refuses lone surrogates, which no log, header or database takes
-    elif isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, float) and not math.isfinite(value):  # Python reads NaN, Infinity and 1e999
         raise ValueError("not a finite number")
     elif isinstance(value, dict | list):
         if depth == 0:
@@ -68,4 +64,4 @@ def _inspect(value: object, depth: int) -> None:
             _inspect(child, depth - 1)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
