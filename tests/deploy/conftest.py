@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from tests.deploy.edge_process import Edge, missing, running_edge
+from tests.deploy.edge_process import Edge, missing, running_edge, session_with
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,5 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 @pytest.fixture
 async def client(edge: Edge) -> AsyncIterator[aiohttp.ClientSession]:
     """A bot that trusts the edge's certificate."""
-    connector = aiohttp.TCPConnector(ssl=edge.trust, limit=20)
-    async with aiohttp.ClientSession(edge.url, connector=connector) as session:
+    async with session_with(edge) as session:
         yield session

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import trustme
 
 HERE = Path(__file__).parent
 START = HERE.parents[1] / "deploy" / "edge" / "start"
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_modsecurity_module.so")
 RULES = Path("/usr/share/modsecurity-crs/rules")
+ASK = {"topic": "sales", "description": "Hello"}
 
 
 def missing() -> str:
@@ -114,3 +116,8 @@ def running_edge(folder: Path, **settings: str) -> Iterator[Edge]:
                 yield Edge(port, trust, (one, two), journal, folder / "access.log", folder / "error.log")
             finally:
                 process.terminate()
+
+
+def session_with(edge: Edge) -> aiohttp.ClientSession:
+    """A bot that trusts this edge's certificate; the caller closes it."""
+    return aiohttp.ClientSession(edge.url, connector=aiohttp.TCPConnector(ssl=edge.trust, limit=16))
