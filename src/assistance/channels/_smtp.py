@@ -83,11 +83,13 @@ async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib
         start_tls=False,
         tls_context=http.tls,
         local_hostname=name,
-        timeout=http.timeouts.whole,
+        # The time is kept here: the library's own way to keep it may swallow a cancellation (Python 3.11's `wait_for`).
+        timeout=None,
     )
     try:
         async with timeout(http.timeouts.whole):
-            await client.connect(timeout=http.timeouts.connect)
+            async with timeout(http.timeouts.connect):
+                await client.connect()
             await _enter(client, server)
             result = await act(client)
     except (aiosmtplib.SMTPException, OSError) as error:
@@ -95,7 +97,8 @@ async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib
     else:
         # Whatever becomes of QUIT, the mail has been taken.
         with suppress(aiosmtplib.SMTPException, OSError):
-            await client.quit(timeout=_FAREWELL)
+            async with timeout(_FAREWELL):
+                await client.quit()
         return result
     finally:
         client.close()

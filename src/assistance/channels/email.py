@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -141,7 +142,10 @@ class Email(Channel):
 
 
 def _addresses(text: str) -> tuple[Address, ...]:
-    header: Any = SMTP.header_factory("To", text)
+    try:
+        header: Any = SMTP.header_factory("To", text)
+    except (IndexError, MessageError):  # what the library makes of `a@`
+        return ()
     return () if header.defects else tuple(header.addresses)
 
 

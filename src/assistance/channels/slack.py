@@ -22,6 +22,9 @@ _FIELDS = 20
 _FIELD = 250
 _FALLBACK = 3_000
 
+_ANSWER = 512 * 1024
+"""Bytes: Slack repeats the whole message, and spells each emoji with twelve characters."""
+
 _REST = "… The rest is in the service."
 
 _ERRORS: dict[tuple[type[Verdict], Reason], str] = {
@@ -72,7 +75,8 @@ class Slack(Channel):
         return f"{said['channel']}:{said['ts']}"
 
     async def _call(self, http: Http, method: str, payload: dict[str, Any]) -> dict[str, Any]:
-        reply = await http.post(f"{str(self.api_url).rstrip('/')}/{method}", json=payload, bearer=self.token)
+        url = f"{str(self.api_url).rstrip('/')}/{method}"
+        reply = await http.post(url, json=payload, bearer=self.token, cap=_ANSWER)
         said = reply.json()
         if said["ok"] is not True:
             raise _verdict(said, reply, self.token)

@@ -109,8 +109,11 @@ class Http:
         data: bytes | Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         bearer: Secret | None = None,
+        cap: int = _CAP,
     ) -> Reply:
         """POST `json`, or `data` as it is (bytes) or as a form (mapping); what comes back is a 2xx answer.
+
+        Of the answer, `cap` bytes are read.
 
         Raises:
             TryLater: 408, 425, 429, 5xx, time-outs, failures of network and TLS.
@@ -122,7 +125,7 @@ class Http:
             sent, data = {"Content-Type": "application/json; charset=utf-8", **sent}, json_.dumps(json).encode()
         elif isinstance(data, Mapping):
             sent, data = {"Content-Type": "application/x-www-form-urlencoded", **sent}, urlencode(data).encode()
-        return await self._call("POST", url, headers=sent, bearer=bearer, data=data)
+        return await self._call("POST", url, headers=sent, bearer=bearer, data=data, cap=cap)
 
     async def get(
         self,
@@ -136,6 +139,24 @@ class Http:
         """GET within `timeout` seconds at most `cap` bytes; raises as `post` does."""
         return await self._call("GET", url, headers={**(headers or {})}, bearer=bearer, timeout=timeout, cap=cap)
 
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        bearer: Secret | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+        cap: int = _CAP,
+    ) -> Reply:
+        """The answer whatever its status, for clients that read what a refusal says; raises as `post` does below HTTP."""
+        sent = {"Content-Type": "application/json", **(headers or {})} if json is not None else {**(headers or {})}
+        data = None if json is None else json_.dumps(json).encode()
+        return await self._call(
+            method, url, headers=sent, bearer=bearer, data=data, timeout=timeout, cap=cap, judged=False
+        )
+
     async def _call(
         self,
         method: str,
@@ -146,6 +167,7 @@ class Http:
         data: bytes | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
         cap: int = _CAP,
+        judged: bool = True,
     ) -> Reply:
         target = self._target(_reveal(url) if isinstance(url, Secret) else str(url))
         if bearer is not None:
@@ -160,9 +182,8 @@ class Http:
             outcome = await self._exchange(method, target, cap=cap, data=data, headers=headers, timeout=seconds)
             if isinstance(outcome, Reply):
                 span.set_attribute("http.response.status_code", outcome.status)
-                outcome = (
-                    status_verdict(outcome.status, outcome.retry_after, _told(outcome, target, headers)) or outcome
-                )
+                told = _told(outcome, target, headers) if judged else None
+                outcome = (status_verdict(outcome.status, outcome.retry_after, told) if judged else None) or outcome
             if isinstance(outcome, Verdict):
                 span.set_attribute("error.type", outcome.code or outcome.reason)
                 raise outcome

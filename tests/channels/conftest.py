@@ -1,0 +1,16 @@
+"""One certificate authority for all far sides, which the service trusts as an operator would make it."""
+
+from collections.abc import Iterator
+
+import pytest
+import trustme
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[trustme.CA]:
+    found = trustme.CA()
+    path = tmp_path_factory.mktemp("trust") / "ca.pem"
+    found.cert_pem.write_to_path(str(path))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(path))
+        yield found
