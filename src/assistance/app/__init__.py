@@ -2,6 +2,6 @@
 
 from assistance.app.development import AUDIENCE, ISSUER, VAR
 from assistance.app.house import House, Role, open_house
-from assistance.app.running import RefusedError, serve
+from assistance.app.running import RefusedError, live, serve
 
-__all__ = ["AUDIENCE", "ISSUER", "VAR", "House", "RefusedError", "Role", "open_house", "serve"]
+__all__ = ["AUDIENCE", "ISSUER", "VAR", "House", "RefusedError", "Role", "live", "open_house", "serve"]

@@ -46,7 +46,11 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     try:
         listener = listen(host, port)
         async with open_house(settings, dev=dev, role=role) as house:
-            return await _live(house, HttpServer(house.api, listener, clock=house.clock), dev=dev)
+            server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
+            _own_signals(house, stop)
+            _greet(house, server.url, dev=dev)
+            await live(house, server, stop, linger=0.0 if dev else LINGER)
+            return 1 if house.store.broken else 0
     except (RoutingError, StoreRefusedError, OSError) as error:
         raise RefusedError(_one_line(error)) from error
     finally:
@@ -85,20 +89,24 @@ def _missing_in_routing(variables: Mapping[str, str]) -> list[str]:
     return [f"{source} is not set" for source in routing.missing_secrets]
 
 
-async def _live(house: House, server: HttpServer, *, dev: bool) -> int:
-    """Run everything until a signal or a broken store."""
-    stop = asyncio.Event()
+async def live(house: House, server: HttpServer, stop: asyncio.Event, *, linger: float) -> None:
+    """Run everything until `stop` is set, then end in order.
+
+    Args:
+        house: its rooms.
+        server: serves `house.api`; started and stopped here.
+        stop: set from outside, or here when the store is broken.
+        linger: seconds for which requests are still accepted then.
+    """
     async with asyncio.TaskGroup() as tasks:
-        _own_signals(house, stop, tasks)
         await _take_up(house, tasks)
         running = [tasks.create_task(work) for work in _work(house, stop)]
         await server.start()
-        _greet(house, server.url, dev=dev)
+        log.info("serving", url=server.url, version=__version__, development=house.sandbox is not None)
         await stop.wait()
-        await _leave(house, server, linger=0.0 if dev or house.store.broken else LINGER)
+        await _leave(house, server, linger=0.0 if house.store.broken else linger)
         for task in running:
             task.cancel()
-    return 1 if house.store.broken else 0
 
 
 async def _take_up(house: House, tasks: asyncio.TaskGroup) -> None:
@@ -141,8 +149,9 @@ async def _expire(house: House) -> None:
         await house.clock.sleep(_EXPIRE_EVERY)
 
 
-def _own_signals(house: House, stop: asyncio.Event, tasks: asyncio.TaskGroup) -> None:
+def _own_signals(house: House, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
 
     def end() -> None:
         if stop.is_set():
@@ -155,9 +164,14 @@ def _own_signals(house: House, stop: asyncio.Event, tasks: asyncio.TaskGroup) ->
         with suppress(RoutingError):
             await house.routing.reload("SIGHUP")
 
+    def hang_up() -> None:
+        task = asyncio.ensure_future(reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload()))
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
 
 
 async def _leave(house: House, server: HttpServer, *, linger: float) -> None:
@@ -172,9 +186,8 @@ async def _leave(house: House, server: HttpServer, *, linger: float) -> None:
 
 
 def _greet(house: House, url: str, *, dev: bool) -> None:
-    log.info("serving", url=url, version=__version__, development=dev)
     if dev and sys.stdout.isatty():
-        print(_HINTS.format(url=url, config=house.settings.config), flush=True)  # noqa: T201
+        print(_HINTS.format(url=url, config=house.settings.config), flush=True)  # noqa: T201 - for people, not a log
 
 
 _HINTS = """

@@ -1,22 +1,13 @@
-"""Who calls and what they may do: the scope stands in the signature of each endpoint."""
-
-from collections.abc import Awaitable, Callable
+"""Tokens and rates at the door."""
 
 import structlog
 from fastapi import Request
-from fastapi.security import HTTPBearer
 
 from assistance.http.limits import RateLimit, address_key
 from assistance.http.problems import Problem
 from assistance.security import CannotVerify, InvalidToken, Principal, TokenVerifier
-from assistance.security.scopes import MANAGE, PING, READ, REQUEST, WORK, may_manage, may_read_all, may_work, topics_for
 
 log = structlog.get_logger(__name__)
-
-Authenticate = Callable[[Request], Awaitable[Principal]]
-
-bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of the OIDC issuer.")
-"""Stands in the OpenAPI document; the token is read by `Access`."""
 
 
 def unauthorized(detail: str) -> Problem:
@@ -67,41 +58,6 @@ class Access:
             ) from None
         request.scope["state"]["client"] = principal.subject
         self._per_client.take(principal.subject)
-        return principal
-
-    async def pinger(self, request: Request) -> Principal:
-        """Whoever has the scope `ping`."""
-        principal = await self.anyone(request)
-        if PING not in principal.scopes:
-            raise forbidden(PING)
-        return principal
-
-    async def requester(self, request: Request) -> Principal:
-        """Whoever may ask for assistance, on one topic at least."""
-        principal = await self.anyone(request)
-        if topics_for(principal) == frozenset():
-            raise forbidden(REQUEST)
-        return principal
-
-    async def reader(self, request: Request) -> Principal:
-        """Whoever may look at requests: at their own, or at all of them."""
-        principal = await self.anyone(request)
-        if topics_for(principal) == frozenset() and not may_read_all(principal):
-            raise forbidden(READ)
-        return principal
-
-    async def worker(self, request: Request) -> Principal:
-        """Whoever may take requests."""
-        principal = await self.anyone(request)
-        if not may_work(principal):
-            raise forbidden(WORK)
-        return principal
-
-    async def manager(self, request: Request) -> Principal:
-        """Whoever may operate the service."""
-        principal = await self.anyone(request)
-        if not may_manage(principal):
-            raise forbidden(MANAGE)
         return principal
 
 

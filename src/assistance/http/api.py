@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 
 from assistance import __version__
 from assistance.http import asking, health, looking, operating, topics
-from assistance.http.access import bearer
 from assistance.http.json_body import components
 from assistance.http.middleware import protect
 from assistance.http.problems import add_problem_handlers
@@ -20,6 +20,13 @@ from assistance.intake import Ask
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
 Every error is a problem document (RFC 9457). Each path answers with and without a slash at its end."""
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of the OIDC issuer.",
+}
+_TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False}
 
 
 def build_api(
@@ -50,29 +57,18 @@ def build_api(
         redoc_url=None,
         docs_url="/docs" if accepts else None,
         openapi_url="/openapi.json" if accepts else None,
-        telemetry={
-            "tracing": tracer_provider is not None,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "tracer_provider": tracer_provider,
-        },
+        telemetry={**_TELEMETRY, "tracing": tracer_provider is not None, "tracer_provider": tracer_provider},
     )
-    app.include_router(health.router(services))
+    app.state.services = services
+    routers = [health.routes]
     if accepts:
-        _add_routes(app, services, more)
+        routers += [health.heartbeats, asking.routes, looking.routes, operating.routes, topics.routes, *more]
+    for router in routers:
+        app.include_router(router)
     add_problem_handlers(app)
     protect(app, services.clock, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
     _complete_schema(app)
     return app
-
-
-def _add_routes(app: FastAPI, services: Services, more: Sequence[APIRouter]) -> None:
-    app.include_router(health.heartbeats(services))
-    for room in (asking, looking, operating, topics):
-        app.include_router(room.router(services), dependencies=[Depends(bearer)])
-    for router in more:
-        app.include_router(router)
 
 
 def _complete_schema(app: FastAPI) -> None:
@@ -82,8 +78,12 @@ def _complete_schema(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
-            found = document.setdefault("components", {}).setdefault("schemas", {})
-            found.update(components(Ask, operating.ExplainBody, ProblemAnswer))
+            parts = document.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(components(Ask, operating.ExplainBody, ProblemAnswer))
+            parts["securitySchemes"] = {"token": _TOKEN}
+            for operation in (each for path in document["paths"].values() for each in path.values()):
+                if "401" in operation["responses"]:
+                    operation["security"] = [{"token": []}]
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]

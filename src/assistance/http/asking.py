@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from assistance.http.access import forbidden
+from assistance.http.callers import Here, Requester
 from assistance.http.conditions import wait_of
 from assistance.http.json_body import described, fingerprint, read_json, validate
 from assistance.http.problems import Problem, validation_problem
@@ -24,43 +24,40 @@ _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
 _LONGEST_WAIT = 30.0
 
 
-def router(services: Services) -> APIRouter:
-    """The endpoint that takes requests in."""
-    routes = APIRouter(tags=["assistance"])
+routes = APIRouter(tags=["assistance"])
+
+
+@routes.post(
+    "/assistance",
+    status_code=201,
+    response_model=None,
+    openapi_extra=described(Ask),
+    responses=documented(
+        400, 401, 403, 409, 415, 422, 503, created=AcceptedRequest, ok=AcceptedRequest, tells={201: ["Location"]}
+    ),
+)
+async def ask(request: Request, principal: Requester, services: Here) -> Response:
+    """Ask for a person; answered once the request is on stable storage.
+
+    The same `Idempotency-Key` gives the same answer for a week. A second ask of an open `conversation_id` is a
+    follow-up: 200 and the same id. With `Prefer: wait=3` the answer waits for a channel that has it.
+    """
     clock, metrics = services.clock, services.metrics
-
-    @routes.post(
-        "/assistance",
-        status_code=201,
-        response_model=None,
-        openapi_extra=described(Ask),
-        responses=documented(
-            400, 401, 403, 409, 415, 422, 503, created=AcceptedRequest, ok=AcceptedRequest, tells={201: ["Location"]}
-        ),
-    )
-    async def ask(request: Request, principal: Annotated[Principal, Depends(services.access.requester)]) -> Response:
-        """Ask for a person; answered once the request is on stable storage.
-
-        The same `Idempotency-Key` gives the same answer for a week. A second ask of an open `conversation_id` is a
-        follow-up: 200 and the same id. With `Prefer: wait=3` the answer waits for a channel that has it.
-        """
-        started = clock.monotonic()
-        key = _key(request)
-        value = await read_json(request)
-        body = validate(Ask, value)
-        topic = services.routing.current.topic(body.topic)
-        if topic is None:
-            metrics.request("unknown", "refused")
-            raise _unknown_topic(services, principal)
-        if not may_request(principal, topic.name):
-            raise forbidden(f"{REQUEST}:{topic.name}")
-        caller = Caller(principal.subject, request.scope["state"]["request_id"], request.headers.get("traceparent"))
-        accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
-        metrics.request(topic.name, accepted.how)
-        metrics.accepted(clock.monotonic() - started)
-        return await _answer(services, accepted, body, wait_of(request))
-
-    return routes
+    started = clock.monotonic()
+    key = _key(request)
+    value = await read_json(request)
+    body = validate(Ask, value)
+    topic = services.routing.current.topic(body.topic)
+    if topic is None:
+        metrics.request("unknown", "refused")
+        raise _unknown_topic(services, principal)
+    if not may_request(principal, topic.name):
+        raise forbidden(f"{REQUEST}:{topic.name}")
+    caller = Caller(principal.subject, request.scope["state"]["request_id"], request.headers.get("traceparent"))
+    accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
+    metrics.request(topic.name, accepted.how)
+    metrics.accepted(clock.monotonic() - started)
+    return await _answer(services, accepted, body, wait_of(request))
 
 
 async def _accept(

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError, to_json
 
+from assistance.http.callers import Here, manager
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, canonical, not_found
 from assistance.http.problems import Problem
 from assistance.http.responses import documented
 from assistance.http.schemas import ChannelList, DeliveryList, TestAnswer
-from assistance.http.services import Services
 from assistance.model import Attempt, Delivery, Priority, rfc3339, rfc3339_or_none
 from assistance.routing import RoutingError, explain, parse_moment
 
@@ -32,85 +32,87 @@ class ExplainBody(BaseModel):
     priority: Priority = Priority.NORMAL
 
 
-def router(services: Services) -> APIRouter:  # noqa: C901 - a list of endpoints
-    """The endpoints that need `manage-assistance`."""
-    routes = APIRouter(tags=["operation"], dependencies=[Depends(services.access.manager)])
+routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])
 
-    @routes.get(
-        "/assistance/{request_id}/deliveries",
-        response_model=None,
-        responses=documented(401, 403, 404, 503, ok=DeliveryList),
-    )
-    async def deliveries(request_id: RequestId) -> Response:
-        """Everything owed for a request, with every try."""
-        found = await services.store.tries(canonical(request_id))
-        if not found:
-            raise not_found()
-        return _json({"data": [_delivery(*each) for each in found]})
 
-    @routes.post(
-        "/-/explain",
-        response_model=None,
-        openapi_extra=described(ExplainBody),
-        responses={**documented(400, 401, 403, 415, 422), 200: {"description": "The plan, with reasons."}},
-    )
-    async def plan(request: Request) -> Response:
-        """The plan for such a request and why; sends nothing."""
-        body = validate(ExplainBody, await read_json(request))
-        routing = services.routing.current
-        topic = routing.topic(body.topic)
-        if topic is None:
-            raise Problem(
-                400,
-                "Invalid topic",
-                "Invalid topic",
-                type_="/problems/invalid-topic",
-                allowed_topics=sorted(routing.topics),
-            )
-        at = services.clock.now() if body.at is None else parse_moment(body.at)
-        return _json(explain(routing, topic, at, body.priority).to_json())
+@routes.get(
+    "/assistance/{request_id}/deliveries",
+    response_model=None,
+    responses=documented(401, 403, 404, 503, ok=DeliveryList),
+)
+async def deliveries(request_id: RequestId, services: Here) -> Response:
+    """Everything owed for a request, with every try."""
+    found = await services.store.tries(canonical(request_id))
+    if not found:
+        raise not_found()
+    return _json({"data": [_delivery(*each) for each in found]})
 
-    @routes.post(
-        "/-/reload",
-        response_model=None,
-        responses={**documented(401, 403, 409), 200: {"description": "The new routing file is in force."}},
-    )
-    async def reload() -> Response:
-        """Read the routing file anew, all or nothing."""
-        try:
-            routing = await services.routing.reload("asked for")
-        except RoutingError as error:
-            raise Problem(
-                409,
-                "Routing file refused",
-                "The routing file cannot be used; the one before stays in force.",
-                type_="/problems/routing-file-refused",
-                problems=[str(problem) for problem in error.problems],
-            ) from None
-        return _json({"topics": sorted(routing.topics), "warnings": [str(warning) for warning in routing.warnings]})
 
-    @routes.get(
-        "/-/config",
-        response_model=None,
-        responses={**documented(401, 403), 200: {"description": "The routing file in force, without secrets."}},
-    )
-    async def config() -> Response:
-        """The routing file in force, without secrets."""
-        return _json(services.routing.current.public())
+@routes.post(
+    "/-/explain",
+    response_model=None,
+    openapi_extra=described(ExplainBody),
+    responses={**documented(400, 401, 403, 415, 422), 200: {"description": "The plan, with reasons."}},
+)
+async def plan(request: Request, services: Here) -> Response:
+    """The plan for such a request and why; sends nothing."""
+    body = validate(ExplainBody, await read_json(request))
+    routing = services.routing.current
+    topic = routing.topic(body.topic)
+    if topic is None:
+        raise Problem(
+            400,
+            "Invalid topic",
+            "Invalid topic",
+            type_="/problems/invalid-topic",
+            allowed_topics=sorted(routing.topics),
+        )
+    at = services.clock.now() if body.at is None else parse_moment(body.at)
+    return _json(explain(routing, topic, at, body.priority).to_json())
 
-    @routes.get("/-/channels", response_model=None, responses=documented(401, 403, 503, ok=ChannelList))
-    async def channels() -> Response:
-        """The health of each channel."""
-        return _json({"data": await services.channel_health()})
 
-    @routes.post("/-/channels/{name}/test", response_model=None, responses=documented(401, 403, 404, ok=TestAnswer))
-    async def test(name: str) -> Response:
-        """Send one marked test message through a channel, and say what became of it."""
-        if name not in services.routing.current.channels:
-            raise Problem(404, detail="There is no such channel.")
-        return _json({"channel": name, **_try(await services.test_channel(name))})
+@routes.post(
+    "/-/reload",
+    response_model=None,
+    responses={**documented(401, 403, 409), 200: {"description": "The new routing file is in force."}},
+)
+async def reload(services: Here) -> Response:
+    """Read the routing file anew, all or nothing."""
+    try:
+        routing = await services.routing.reload("asked for")
+    except RoutingError as error:
+        raise Problem(
+            409,
+            "Routing file refused",
+            "The routing file cannot be used; the one before stays in force.",
+            type_="/problems/routing-file-refused",
+            problems=[str(problem) for problem in error.problems],
+        ) from None
+    return _json({"topics": sorted(routing.topics), "warnings": [str(warning) for warning in routing.warnings]})
 
-    return routes
+
+@routes.get(
+    "/-/config",
+    response_model=None,
+    responses={**documented(401, 403), 200: {"description": "The routing file in force, without secrets."}},
+)
+async def config(services: Here) -> Response:
+    """The routing file in force, without secrets."""
+    return _json(services.routing.current.public())
+
+
+@routes.get("/-/channels", response_model=None, responses=documented(401, 403, 503, ok=ChannelList))
+async def channels(services: Here) -> Response:
+    """The health of each channel."""
+    return _json({"data": await services.channel_health()})
+
+
+@routes.post("/-/channels/{name}/test", response_model=None, responses=documented(401, 403, 404, ok=TestAnswer))
+async def test(name: str, services: Here) -> Response:
+    """Send one marked test message through a channel, and say what became of it."""
+    if name not in services.routing.current.channels:
+        raise Problem(404, detail="There is no such channel.")
+    return _json({"channel": name, **_try(await services.test_channel(name))})
 
 
 def _json(value: Any) -> Response:

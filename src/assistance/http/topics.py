@@ -1,33 +1,28 @@
 """`GET /topics`: what a bot may ask for."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic_core import to_json
 
+from assistance.http.callers import Anyone, Here
 from assistance.http.responses import documented
 from assistance.http.schemas import TopicList
-from assistance.http.services import Services
 from assistance.model import rfc3339_or_none
 from assistance.routing import Topic, expected_response
-from assistance.security import Principal
 from assistance.security.scopes import may_read_all, topics_for
 
+routes = APIRouter(tags=["assistance"])
 
-def router(services: Services) -> APIRouter:
-    """The endpoint that lists the topics."""
-    routes = APIRouter(tags=["assistance"])
 
-    @routes.get("/topics", response_model=None, responses=documented(401, 503, ok=TopicList))
-    async def topics(principal: Annotated[Principal, Depends(services.access.anyone)]) -> Response:
-        """The topics that this token may use, with their hours as they are now."""
-        allowed = None if may_read_all(principal) else topics_for(principal)
-        now = services.clock.now()
-        found = services.routing.current.topics.values()
-        shown = [_topic(topic, now) for topic in found if allowed is None or topic.name in allowed]
-        return Response(to_json({"data": shown}), media_type="application/json")
-
-    return routes
+@routes.get("/topics", response_model=None, responses=documented(401, 503, ok=TopicList))
+async def topics(principal: Anyone, services: Here) -> Response:
+    """The topics that this token may use, with their hours as they are now."""
+    allowed = None if may_read_all(principal) else topics_for(principal)
+    now = services.clock.now()
+    found = services.routing.current.topics.values()
+    shown = [_topic(topic, now) for topic in found if allowed is None or topic.name in allowed]
+    return Response(to_json({"data": shown}), media_type="application/json")
 
 
 def _topic(topic: Topic, now: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the environment says: the service's settings, and the secrets that the routing file names."""
 
-from assistance.settings.environment import Settings, SettingsError, load_settings
+from assistance.settings.environment import Settings, SettingsError, known_variables, load_settings
 from assistance.settings.secret import MissingSecretError, Secret
 
-__all__ = ["MissingSecretError", "Secret", "Settings", "SettingsError", "load_settings"]
+__all__ = ["MissingSecretError", "Secret", "Settings", "SettingsError", "known_variables", "load_settings"]

@@ -157,7 +157,7 @@ def load_settings(environ: Mapping[str, str], dotenv_path: Path | None, *, dev: 
     Raises:
         SettingsError: with everything that is missing or wrong in one line.
     """
-    known = dict(environ) if dev else {**_dotenv(dotenv_path), **environ}
+    known = known_variables(environ, None if dev else dotenv_path)
     values = {name: value for name, value in known.items() if value.strip(" ,")}
     if dev:
         values = {name: value for name, value in values.items() if not _is_production(name)}
@@ -172,6 +172,11 @@ def load_settings(environ: Mapping[str, str], dotenv_path: Path | None, *, dev: 
         if not wrong:
             return settings
     raise SettingsError("; ".join(wrong))
+
+
+def known_variables(environ: Mapping[str, str], dotenv_path: Path | None) -> dict[str, str]:
+    """The environment over `.env`. Raises SettingsError for a `.env` that is no text."""
+    return {**_dotenv(dotenv_path), **environ}
 
 
 def _dotenv(path: Path | None) -> dict[str, str]:
