@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -23,12 +24,13 @@ from assistance.intake import Intake
 from assistance.model import Attempt, Clock, SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting, Routing, parse_hours
-from assistance.sandbox import Sandbox
-from assistance.sandbox import router as sandbox_router
 from assistance.security import Fetch, Jwks, KeySource, TokenVerifier
 from assistance.settings import Settings
 from assistance.store import Store, open_store
 from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing
+
+if TYPE_CHECKING:
+    from assistance.sandbox import Sandbox
 
 MAX_JWKS = 256 * 1024
 
@@ -56,7 +58,7 @@ class House:
     tracing: Tracing
     health: Health
     dispatcher: Dispatcher | None
-    sandbox: Sandbox | None
+    sandbox: "Sandbox | None"
     api: FastAPI = field(init=False)
 
 
@@ -72,7 +74,7 @@ async def open_house(
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as opened:
-        sandbox = await opened.enter_async_context(Sandbox(settings.environ)) if dev else None
+        sandbox = await opened.enter_async_context(development.sandbox(settings.environ)) if dev else None
         routing = _routing(settings, sandbox, clock)
         metrics = set_up_metrics(settings.environ, __version__)
         tracing = set_up_tracing(settings.environ, __version__)
@@ -101,7 +103,7 @@ async def open_house(
         yield house
 
 
-def _routing(settings: Settings, sandbox: Sandbox | None, clock: Clock) -> LiveRouting:
+def _routing(settings: Settings, sandbox: "Sandbox | None", clock: Clock) -> LiveRouting:
     if sandbox is None:
         return LiveRouting(settings.config, settings.environ, clock=clock)
     environ = sandbox.environ(settings.environ)
@@ -156,7 +158,7 @@ def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
         channel_health=house.health.channels,
         test_channel=lambda name: _test_channel(house, name),
     )
-    more = [sandbox_router(house.sandbox), development.jwks_router(development.issuer())] if house.sandbox else []
+    more = development.routers(house.sandbox) if house.sandbox else []
     return build_api(
         services,
         accepts=role is not Role.DISPATCHER,

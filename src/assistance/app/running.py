@@ -1,8 +1,10 @@
 """From the first line to the last: start, signals, drain, end."""
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
@@ -44,7 +46,7 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     logs = set_up_logging(form=settings.log_format, level=settings.log_level, export=export)
     logs.watch(asyncio.get_running_loop())
     try:
-        listener = listen(host, port)
+        listener = _listener(host, port)
         async with open_house(settings, dev=dev, role=role) as house:
             server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
             _own_signals(house, stop)
@@ -57,6 +59,15 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
         if export is not None:
             export.shutdown()
         logs.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise RefusedError(f"another process listens on {host}:{port}; --port chooses another one") from error
+        raise RefusedError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _one_line(error: Exception) -> str:
