@@ -149,6 +149,16 @@ async def test_a_name_that_changes_its_address_gains_nothing() -> None:
     assert (caught.value.reason, canary.connections) == (Reason.FORBIDDEN_ADDRESS, 0)
 
 
+async def test_a_name_with_one_forbidden_address_is_refused_whole() -> None:
+    """A good address beside a bad one is not reached either: which of them a client takes is luck."""
+    names = Names({"mixed.test": [["127.0.0.2", "127.0.0.1"]]})
+    guard = Guard(["127.0.0.2/32"], resolver=names)
+    async with RawHttp(host="127.0.0.2") as good, Http(guard=guard) as http:
+        with pytest.raises(Misconfigured) as caught:
+            await http.post(f"http://mixed.test:{good.port}/", json={})
+    assert (caught.value.reason, good.connections) == (Reason.FORBIDDEN_ADDRESS, 0)
+
+
 async def test_an_address_written_in_the_url_is_vetted_though_no_resolver_sees_it() -> None:
     """The socket itself is the last gate."""
     names = Names({})

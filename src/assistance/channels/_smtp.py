@@ -72,20 +72,10 @@ async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib
         act: what is said; its SMTP errors become verdicts.
 
     Raises:
-        TryLater: 4xx, time-outs, failures of network and TLS.
-        Misconfigured: no STARTTLS, credentials refused, no service for us.
-        Undeliverable: 5xx.
+        Verdict: TryLater (4xx, time-outs, network, TLS), Misconfigured (no STARTTLS, credentials, no service for us)
+            or Undeliverable (5xx).
     """
-    client = aiosmtplib.SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls == "implicit",
-        start_tls=False,
-        tls_context=http.tls,
-        local_hostname=name,
-        # The time is kept here: the library's own way to keep it may swallow a cancellation (Python 3.11's `wait_for`).
-        timeout=None,
-    )
+    client = _client(server, name, http)
     try:
         async with timeout(http.timeouts.whole):
             async with timeout(http.timeouts.connect):
@@ -103,6 +93,19 @@ async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib
     finally:
         client.close()
     raise verdict
+
+
+def _client(server: Server, name: str, http: Http) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls == "implicit",
+        start_tls=False,
+        tls_context=http.tls,
+        local_hostname=name,
+        # The time is kept here: the library's own way to keep it may swallow a cancellation (Python 3.11's `wait_for`).
+        timeout=None,
+    )
 
 
 async def _enter(client: aiosmtplib.SMTP, server: Server) -> None:

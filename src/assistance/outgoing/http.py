@@ -150,7 +150,7 @@ class Http:
         timeout: float | None = None,  # noqa: ASYNC109
         cap: int = _CAP,
     ) -> Reply:
-        """The answer whatever its status, for clients that read what a refusal says; raises as `post` does below HTTP."""
+        """The answer whatever its status, for a client that reads refusals; raises as `post` where there is none."""
         sent = {"Content-Type": "application/json", **(headers or {})} if json is not None else {**(headers or {})}
         data = None if json is None else json_.dumps(json).encode()
         return await self._call(
@@ -182,8 +182,7 @@ class Http:
             outcome = await self._exchange(method, target, cap=cap, data=data, headers=headers, timeout=seconds)
             if isinstance(outcome, Reply):
                 span.set_attribute("http.response.status_code", outcome.status)
-                told = _told(outcome, target, headers) if judged else None
-                outcome = (status_verdict(outcome.status, outcome.retry_after, told) if judged else None) or outcome
+                outcome = _judged(outcome, target, headers) if judged else outcome
             if isinstance(outcome, Verdict):
                 span.set_attribute("error.type", outcome.code or outcome.reason)
                 raise outcome
@@ -238,6 +237,10 @@ async def _read(response: aiohttp.ClientResponse, cap: int) -> tuple[bytes, bool
             response.close()
             return bytes(body[:cap]), False
     return bytes(body), True
+
+
+def _judged(reply: Reply, url: URL, headers: Mapping[str, str]) -> Reply | Verdict:
+    return status_verdict(reply.status, reply.retry_after, _told(reply, url, headers)) or reply
 
 
 def _told(reply: Reply, url: URL, headers: Mapping[str, str]) -> str:
