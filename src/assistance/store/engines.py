@@ -17,8 +17,22 @@ _READERS = 4
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`."""
+    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`.
+
+    Raises:
+        StoreRefusedError: it is another kind of database.
+    """
+    if not url.startswith("sqlite:///"):
+        raise StoreRefusedError("only SQLite is supported yet: the database's URL must begin with sqlite:///")
     return Path(url.removeprefix("sqlite:///"))
+
+
+def check_library() -> None:
+    """Raise StoreRefusedError when the SQLite library has the WAL bug."""
+    if pysqlite3.dbapi2.sqlite_version_info < _FIXED:
+        raise StoreRefusedError(
+            f"SQLite {pysqlite3.dbapi2.sqlite_version} can corrupt a WAL file; install pysqlite3 0.6.1 or newer"
+        )
 
 
 def open_sqlite(path: Path) -> tuple[Engine, Engine]:
@@ -27,10 +41,7 @@ def open_sqlite(path: Path) -> tuple[Engine, Engine]:
     Raises:
         StoreRefusedError: the SQLite library has the WAL bug, or does not keep WAL and FULL.
     """
-    if pysqlite3.dbapi2.sqlite_version_info < _FIXED:
-        raise StoreRefusedError(
-            f"SQLite {pysqlite3.dbapi2.sqlite_version} can corrupt a WAL file; install pysqlite3 0.6.1 or newer"
-        )
+    check_library()
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = _sqlite_engine(path, size=1)
     event.listen(writer, "connect", _prepare_writer)
