@@ -1,0 +1,174 @@
+"""The commands, their options and their help. What they do is imported when they run, so that `--help` is quick."""
+# ruff: noqa: PLC0415 - see above
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    help="The hand-off from a bot to people. Settings come from the environment and `.env`; `.env.example` lists them.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+channels_app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+_HERE = "http://127.0.0.1:8000"
+
+Url = Annotated[str, typer.Option(help="Where the service answers.", metavar="URL")]
+Token = Annotated[str | None, typer.Option(help="A token to use as it is.", metavar="TOKEN")]
+Topic = Annotated[str, typer.Option(help="The topic, in any case.", metavar="TOPIC")]
+File = Annotated[Path | None, typer.Argument(help="Default: ASSISTANCE_CONFIG, else assistance.yaml.", metavar="FILE")]
+Role = Literal["all", "api", "dispatcher"]
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer hands it in
+    if asked:
+        from assistance import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *, version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False
+) -> None:
+    """Stands for the program itself."""
+
+
+@app.command()
+def serve(
+    *,
+    dev: Annotated[bool, typer.Option("--dev", help="Development mode: all on this machine, with a sandbox.")] = False,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 8000,
+    role: Annotated[Role, typer.Option(help="What this process does.")] = "all",
+) -> None:
+    """Run the service until SIGTERM or SIGINT; SIGHUP reloads the routing file."""
+    from assistance.cli.serving import serve_until_told
+
+    raise typer.Exit(serve_until_told(dev=dev, host=host, port=port, role=role))
+
+
+@app.command()
+def check(file: File = None) -> None:
+    """Read the routing file, run its tests, and tell every problem with its line."""
+    from assistance.cli.checking import check_file
+
+    check_file(file)
+
+
+@app.command()
+def explain(
+    *,
+    topic: Topic,
+    at: Annotated[
+        str | None, typer.Option(help="When: 2026-11-23T10:00+01:00. Default: now.", metavar="ISO8601")
+    ] = None,
+    priority: Annotated[Literal["normal", "urgent"], typer.Option(help="How urgent.")] = "normal",
+) -> None:
+    """Say what a request would give, and why; nothing is sent."""
+    from assistance.cli.checking import explain_topic
+
+    explain_topic(topic, at, priority)
+
+
+@app.command()
+def send(
+    *,
+    topic: Topic,
+    description: Annotated[str, typer.Option(help="What the customer wants.", metavar="TEXT")],
+    url: Url = _HERE,
+    token: Token = None,
+    wait: Annotated[
+        float | None, typer.Option(help="Seconds to wait until a person's channel has it.", min=0, max=30)
+    ] = None,
+    conversation_id: Annotated[str | None, typer.Option(help="A second ask is a follow-up.", metavar="ID")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency-Key. Default: a new one.", metavar="KEY")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the answer as JSON.")] = False,
+) -> None:
+    """Call a running service as a bot would.
+
+    The token: --token, ASSISTANCE_TOKEN, the development issuer where the URL is on this machine and var/ holds its
+    key, or Auth0's client-credentials grant where AUTH0_DOMAIN, AUTH0_API_AUDIENCE, TEST_CLIENT_ID and
+    TEST_CLIENT_SECRET are set. Where both of these could be, the service is asked whose tokens it takes.
+
+    It is tried three times, with the same key, when the service cannot be reached or answers 503.
+    """
+    from assistance.cli.sending import send_request
+
+    body = {"topic": topic, "description": description, "conversation_id": conversation_id}
+    asyncio.run(send_request(body, url=url, token=token, wait=wait, key=key, as_json=as_json))
+
+
+@app.command(name="token")
+def make_token(
+    *,
+    scope: Annotated[str, typer.Option(help="Separated by spaces.")] = (
+        "request-assistance ping read-assistance work-assistance manage-assistance"
+    ),
+    subject: Annotated[str, typer.Option(help="Whom it speaks for.")] = "bot-1@clients",
+) -> None:
+    """Print a token of the development issuer, where var/ holds the key that `serve --dev` made."""
+    from assistance.cli.tokens import development_token
+
+    typer.echo(development_token(scope, subject))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the current schema."""
+    from assistance.cli.migrating import migrate_database
+
+    migrate_database()
+
+
+@app.command()
+def doctor() -> None:
+    """Try every leg that the service stands on; nothing is sent to people."""
+    from assistance.cli.doctor import examine
+
+    asyncio.run(examine())
+
+
+@channels_app.callback(invoke_without_command=True)
+def channels(context: typer.Context, *, url: Url = _HERE, token: Token = None) -> None:
+    """Show the health of each channel; ask the running service or, with none running, the store."""
+    from assistance.cli.channels import show_health
+
+    context.obj = {"url": url, "token": token}
+    if context.invoked_subcommand is None:
+        asyncio.run(show_health(url, token))
+
+
+@channels_app.command(name="test")
+def channels_test(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The channel, as the routing file calls it.", metavar="NAME")],
+    *,
+    url: Annotated[str | None, typer.Option(help="Where the service answers.", metavar="URL")] = None,
+    token: Token = None,
+) -> None:
+    """Send one marked test message through a channel."""
+    from assistance.cli.channels import send_test
+
+    asyncio.run(send_test(name, url or context.obj["url"], token or context.obj["token"]))
+
+
+app.add_typer(channels_app, name="channels")
+
+
+@app.command()
+def demo(
+    *,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Keep the demo's files here. Default: a temporary folder.", metavar="D")
+    ] = None,
+) -> None:
+    """Start the service, ask for sales and for pricing, and show what arrived and what became of it."""
+    from assistance.cli.demo import show_demo
+
+    show_demo(folder)

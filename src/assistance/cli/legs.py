@@ -1,0 +1,171 @@
+"""What the service stands on, each tried by itself."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pysqlite3.dbapi2
+
+from assistance.app.house import MAX_JWKS
+from assistance.channels import Channel
+from assistance.cli.failure import FailedError
+from assistance.cli.variables import database_url, routing_file
+from assistance.model import Verdict
+from assistance.outgoing import Http
+from assistance.routing import Routing, RoutingError, load
+from assistance.security import KeySource
+from assistance.security.jwks import PATIENCE
+from assistance.security.keys import KeySet, UnreadableKeysError
+from assistance.settings import Settings, SettingsError, load_settings
+from assistance.store import StoreRefusedError
+from assistance.store.engines import check_library, lock, open_sqlite, sqlite_path
+from assistance.store.migrations import current, newest
+from assistance.telemetry.otlp import exporters
+
+_SECONDS = 20.0
+_CONNECT_SECONDS = 5.0
+_OTLP_PORTS = {"http": 80, "https": 443}
+
+
+OK, FAILS, NOT_TRIED = "ok", "FAIL", "--"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What was tried, how it ended (`ok`, `FAIL`, or `--` for nothing to try) and what there is to say."""
+
+    name: str
+    ended: str
+    text: str
+
+
+def settings_leg(environ: Mapping[str, str]) -> tuple[Leg, Settings | None]:
+    """Whether `serve` would find all its settings."""
+    try:
+        return Leg("settings", OK, "complete"), load_settings(environ, Path(".env"), dev=False)
+    except SettingsError as error:
+        return Leg("settings", FAILS, str(error)), None
+
+
+def routing_leg(variables: Mapping[str, str]) -> tuple[Leg, Routing | None]:
+    """Whether the routing file can be used."""
+    try:
+        routing = load(routing_file(variables), variables)
+    except RoutingError as error:
+        return Leg("routing", FAILS, str(error)), None
+    text = f"{routing.file}, {len(routing.topics)} topics, {len(routing.channels)} channels"
+    return Leg("routing", OK, text), routing
+
+
+def secrets(routing: Routing) -> Leg:
+    """Whether there is something behind every reference of the routing file."""
+    if routing.missing_secrets:
+        return Leg("secrets", FAILS, ", ".join(f"{source} is not set" for source in routing.missing_secrets))
+    return Leg("secrets", OK, f"{len({secret.source for secret in routing.secrets})} found")
+
+
+def library() -> Leg:
+    """Whether SQLite is free of the bug that corrupts WAL files."""
+    try:
+        check_library()
+    except StoreRefusedError as error:
+        return Leg("sqlite", FAILS, str(error))
+    return Leg("sqlite", OK, f"SQLite {pysqlite3.dbapi2.sqlite_version}")
+
+
+def database(variables: Mapping[str, str]) -> Leg:
+    """Whether the store can be opened; nothing is written, and nothing is asked of a running service."""
+    try:
+        path = sqlite_path(database_url(variables))
+        return Leg("store", OK, _looked_at(path) if path.exists() else _to_be_made(path))
+    except (FailedError, StoreRefusedError) as error:
+        return Leg("store", FAILS, str(error))
+    except Exception as error:  # noqa: BLE001 - a corrupt file surfaces as one of several libraries' errors
+        return Leg("store", FAILS, f"cannot be read: {type(error).__name__}")
+
+
+def _to_be_made(path: Path) -> str:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreRefusedError(f"{path} is not there and cannot be made: {folder} cannot be written to")
+    return f"{path} is not there yet; `assistance serve` makes it"
+
+
+def _looked_at(path: Path) -> str:
+    try:
+        lock(path).close()
+    except StoreRefusedError as error:
+        return f"not looked at, a service is running: {error}"
+    if not os.access(path, os.W_OK):
+        raise StoreRefusedError(f"{path} cannot be written to")
+    writing, reading = open_sqlite(path)
+    try:
+        found = current(reading)
+    finally:
+        writing.dispose()
+        reading.dispose()
+    return f"{path}, schema {found}" + ("" if found == newest() else "; `assistance serve` brings it up to date")
+
+
+async def issuer(settings: Settings | None, http: Http) -> Leg:
+    """Whether the issuer's keys can be had, by discovery where no address is set."""
+    if settings is None:
+        return Leg("jwks", NOT_TRIED, "not tried: the settings are not complete")
+
+    async def get(url: str) -> bytes:
+        return (await http.get(url, timeout=PATIENCE, cap=MAX_JWKS)).body
+
+    try:
+        async with asyncio.timeout(_SECONDS):
+            keys = KeySet.parse(await KeySource(get, settings.oidc_issuer, settings.oidc_jwks_url).read())
+    except (Verdict, UnreadableKeysError, ValueError) as error:
+        return Leg("jwks", FAILS, f"{settings.oidc_issuer}: {error}")
+    except OSError as error:
+        return Leg("jwks", FAILS, f"{settings.oidc_issuer}: {type(error).__name__}")
+    return Leg("jwks", OK, f"{len(keys.keys)} keys of {settings.oidc_issuer}")
+
+
+async def channel(name: str, channel_: Channel, http: Http) -> Leg:
+    """Whether its credentials work, where its class can tell without sending."""
+    title, probe = f"channel {name}", getattr(channel_, "probe", None)
+    if probe is None:
+        return Leg(title, NOT_TRIED, "cannot be tried without sending; `assistance channels test` does")
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await probe(http)
+    except Verdict as verdict:
+        return Leg(title, FAILS, f"{verdict}{f': {verdict.answer}' if verdict.answer else ''}")
+    except Exception as error:  # noqa: BLE001 - another package's channel may raise anything; its text may be secret
+        return Leg(title, FAILS, type(error).__name__)
+    return Leg(title, OK, "its credentials work")
+
+
+async def collector(variables: Mapping[str, str]) -> list[Leg]:
+    """Whether something listens where telemetry is to go."""
+    try:
+        places = sorted(set(_places(variables)))
+    except SettingsError as error:
+        return [Leg("otlp", FAILS, str(error))]
+    return [await _listening(host, port) for host, port in places] or [Leg("otlp", NOT_TRIED, "nothing is exported")]
+
+
+def _places(variables: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    for signal in ("TRACES", "METRICS", "LOGS"):
+        if "otlp" not in exporters(variables, signal):
+            continue
+        named = variables.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or variables.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        parts = urlsplit(named or "http://localhost:4318")
+        yield parts.hostname or "localhost", parts.port or _OTLP_PORTS.get(parts.scheme, 4318)
+
+
+async def _listening(host: str, port: int) -> Leg:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+    except OSError as error:
+        return Leg("otlp", FAILS, f"{host}:{port} does not answer: {type(error).__name__}")
+    return Leg("otlp", OK, f"{host}:{port} answers")

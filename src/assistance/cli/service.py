@@ -1,0 +1,104 @@
+"""A running service, as one of its clients sees it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assistance.cli.failure import FailedError
+from assistance.model import Reason, TryLater, Verdict
+from assistance.outgoing import Http, Reply
+from assistance.settings import Secret
+
+_SECONDS = 30.0
+_MOST = 4 * 1024 * 1024
+_NOT_TAKEN = 300
+
+
+class Service:
+    """Calls the service at `url` with a token; every answer that refuses becomes a FailedError."""
+
+    def __init__(self, url: str, token: Secret, http: Http) -> None:
+        """`http` must be open."""
+        self.url = url.rstrip("/")
+        self._token = token
+        self._http = http
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """What stands at `path`. Raises FailedError."""
+        return accepted(await self.call("GET", path))
+
+    async def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What the service answers. Raises FailedError."""
+        return accepted(await self.call("POST", path, body, headers))
+
+    async def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, patience: float = 0
+    ) -> Reply:
+        """The answer, whatever its status; `patience` are seconds for which it may be held back.
+
+        Raises:
+            UnreachableError: nothing answers.
+            FailedError: the address cannot be one of a service.
+        """
+        try:
+            return await self._http.ask(
+                method,
+                f"{self.url}{path}",
+                json=body,
+                headers=headers,
+                bearer=self._token,
+                timeout=_SECONDS + patience,
+                cap=_MOST,
+            )
+        except Verdict as verdict:
+            raise unreachable(self.url, verdict) from None
+
+
+class UnreachableError(FailedError):
+    """Nothing answers there; it may later."""
+
+
+def unreachable(url: str, verdict: Verdict) -> FailedError:
+    """What to say when no answer comes from `url`."""
+    if verdict.code == "https_required":
+        return FailedError(f"{url} is not on this machine: a token is sent over https only")
+    if not isinstance(verdict, TryLater):
+        return FailedError(f"{url} cannot be the address of a service")
+    return UnreachableError(f"no service answers at {url}: {verdict}")
+
+
+def accepted(reply: Reply) -> dict[str, Any]:
+    """The answer's JSON. Raises FailedError when it refuses, or is none."""
+    try:
+        said: dict[str, Any] = reply.json()
+    except Verdict:
+        raise FailedError(f"the answer cannot be read: status {reply.status}, is it an Assistance API?") from None
+    if reply.status >= _NOT_TAKEN:
+        raise FailedError(_problem(said, reply.status))
+    return said
+
+
+def _problem(said: Mapping[str, Any], status: int) -> str:
+    """A problem document (RFC 9457) in one line, with what a person may need to mend it."""
+    title, detail = said.get("title", ""), said.get("detail", "")
+    parts = [f"{status} {title}", "" if detail in ("", title) else f": {detail}"]
+    if isinstance(topics := said.get("allowed_topics"), list):
+        parts.append(f" (topics: {', '.join(map(str, topics))})")
+    if isinstance(errors := said.get("errors"), list):
+        told = [f"{error.get('pointer')} {error.get('detail')}" for error in errors if isinstance(error, dict)]
+        parts.append(f" ({'; '.join(told)})")
+    return f"{''.join(parts)} [request_id {said.get('request_id')}]"
+
+
+async def answers(url: str, http: Http) -> bool:
+    """Whether a service runs at `url`; False when nothing listens there.
+
+    Raises:
+        FailedError: something is there and cannot be talked to.
+    """
+    try:
+        await http.ask("GET", f"{url.rstrip('/')}/livez", timeout=5)
+    except Verdict as verdict:
+        if verdict.reason == Reason.CONNECTION and verdict.code == "ECONNREFUSED":
+            return False
+        raise unreachable(url, verdict) from None
+    return True
