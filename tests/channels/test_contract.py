@@ -12,14 +12,15 @@ from dataclasses import replace
 import pytest
 import trustme
 from tests.channels.far_side import FarSide, far_side_of
-from tests.channels.ntfy import Ntfy
+from tests.channels.page import add_ntfy
 from tests.fakes.clock import until
 
 from assistance.channels import Channel, channel_class, channel_types
 from assistance.model import Kind, Link, Message, Reason, TryLater, Undeliverable, Verdict
 from assistance.outgoing import Http, Timeouts
 
-CHANNELS: dict[str, type[Channel]] = {**{name: channel_class(name) for name in channel_types()}, "ntfy": Ntfy}
+add_ntfy()
+CHANNELS: dict[str, type[Channel]] = {name: channel_class(name) for name in channel_types()}
 WIRED = [name for name, channel in CHANNELS.items() if channel.person]
 """`log` goes over no wire."""
 MARKUP = ["<!channel>", "<@U1>", "<http://x|y>", "<b>bold</b>", "<script>alert(1)</script>", "*b* _i_ `c` &lt; &amp;"]

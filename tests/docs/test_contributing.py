@@ -1,0 +1,24 @@
+"""What CONTRIBUTING.md tells people to write is right."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from assistance.routing import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_topic_of_the_page_is_a_good_addition_to_the_starter_file(tmp_path: Path):
+    """The page's block, merged into the routing file we ship, passes every check and its own tests."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    added = yaml.safe_load(block)
+    file = yaml.safe_load((ROOT / "assistance.yaml").read_text(encoding="utf-8"))
+    file["topics"] |= added["topics"]
+    file["tests"] = [*file.get("tests", []), *({**test, "at": str(test["at"])} for test in added["tests"])]
+    path = tmp_path / "assistance.yaml"
+    path.write_text(yaml.safe_dump(file), encoding="utf-8")
+    routing = load(path, {"SLACK_TOKEN": "xoxb-1", "SMTP_URL": "smtps://mail.example.com"})
+    assert "returns" in routing.topics
+    assert routing.warnings == ()
