@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 from tests.deploy.edge_process import ASK, Edge, missing, running_edge, session_with
 
+from assistance.model import SystemClock
+
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the edge cannot run here, missing: {missing()}")
 
 LIMIT = 192 * 1024
@@ -83,7 +85,7 @@ async def test_a_header_that_drips_is_closed(edge: Edge) -> None:
     async def drip() -> None:
         for byte in HEAD * 20:
             writer.write(bytes([byte]))
-            await asyncio.sleep(0.1)
+            await SystemClock().sleep(0.1)
 
     dripping = asyncio.create_task(drip())
     with contextlib.suppress(ConnectionError):

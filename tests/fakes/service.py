@@ -85,13 +85,11 @@ class Service:
         deadline = time.monotonic() + within
         headers: dict[str, str] = {}
         while True:
-            code, body, answer = await self.call(
-                "GET", f"/assistance/{request_id}", headers={"Prefer": "wait=2", **headers}
-            )
+            code, body, answer = await self.call("GET", f"/assistance/{request_id}", headers=headers)
             if code != 304 and body["status"] == status:
                 return body
             assert time.monotonic() < deadline, f"{request_id} is not {status}: {body}"
-            headers = {"If-None-Match": answer.headers["ETag"]}
+            headers = {"Prefer": "wait=2", "If-None-Match": answer.headers["ETag"]}
 
 
 @asynccontextmanager

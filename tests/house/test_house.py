@@ -12,6 +12,7 @@ from pip._internal.models.index import PyPI
 
 ROOT = Path(__file__).parents[2]
 MODULE_LINES = 300
+MIGRATIONS = ROOT / "src/assistance/store/migrations/versions"
 FUNCTION_LINES = 40
 SAYS_NOTHING = re.compile(r"_?(utils?|helpers?|common|base|managers?|misc)")
 MOCKS = re.compile(r"\b(mock\.patch|MagicMock|AsyncMock|create_autospec)\b")
@@ -69,10 +70,11 @@ def test_every_module_fits_on_a_few_screens() -> None:
 
 
 def test_every_function_fits_on_a_screen() -> None:
-    """No function is longer than 40 lines, its docstring included."""
+    """No function is longer than 40 lines, its docstring included; a migration is a list, however long."""
     too_long = [
         f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}, {length} lines"
         for path in modules("src", "tests", "bench")
+        if path.parent != MIGRATIONS
         for function in functions(path)
         if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES
     ]

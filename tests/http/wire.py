@@ -95,7 +95,8 @@ class Ask(BaseModel):
 def application(**options: Any) -> FastAPI:
     """A small application of each kind of route, with all layers around it."""
     app = FastAPI(redirect_slashes=False)
-    things = APIRouter(prefix="/things")
+    app.include_router(_things())
+    _add_failures(app)
 
     @app.get("/plain")
     async def plain(request: Request) -> dict[str, str]:
@@ -117,6 +118,12 @@ def application(**options: Any) -> FastAPI:
     async def asks(ask: Ask) -> Ask:
         return ask
 
+    add_problem_handlers(app)
+    protect(app, SystemClock(), **{"max_concurrency": 100, **options})
+    return app
+
+
+def _add_failures(app: FastAPI) -> None:
     @app.get("/broken")
     async def broken() -> None:
         raise ValueError("customer text")
@@ -125,12 +132,13 @@ def application(**options: Any) -> FastAPI:
     async def refused() -> None:
         raise Problem(409, "Taken", "Ana has it.", type_="/problems/taken", headers={"X-Extra": "1"}, by="Ana")
 
+
+def _things() -> APIRouter:
+    things = APIRouter(prefix="/things")
+
     @things.get("/{name}")
     async def thing(name: str, request: Request) -> str:
         request.scope["state"]["client"] = "bot-1@clients"
         return name
 
-    app.include_router(things)
-    add_problem_handlers(app)
-    protect(app, SystemClock(), **{"max_concurrency": 100, **options})
-    return app
+    return things

@@ -1,6 +1,6 @@
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ WRONG = GOOD.replace("notify: [pricing-mail]", "notify: [nobody]", 1)
 
 
 @asynccontextmanager
-async def watching(live: LiveRouting, clock: ManualClock) -> AsyncIterator[Callable[[float], object]]:
+async def watching(live: LiveRouting, clock: ManualClock) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
     """The watch runs; what comes back lets seconds pass, look by look, and returns when all is done."""
 
     async def passes(seconds: float) -> None:
@@ -34,6 +34,10 @@ async def watching(live: LiveRouting, clock: ManualClock) -> AsyncIterator[Calla
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def fail(_routing: Routing) -> None:
+    raise ZeroDivisionError
 
 
 def write(file: Path, text: str) -> None:
@@ -89,7 +93,7 @@ def live(file: Path, clock: ManualClock) -> LiveRouting:
 async def test_a_reload_puts_the_new_file_in_force_and_tells_the_subscribers(live: LiveRouting, file: Path) -> None:
     """What `reload` returns is in force, and everyone hears of it once, even after one who fails."""
     heard: list[Routing] = []
-    live.subscribe(lambda _: 1 / 0)
+    live.subscribe(fail)
     live.subscribe(heard.append)
     overwrite(file)
     with capture_logs() as logs:

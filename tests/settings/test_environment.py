@@ -178,7 +178,7 @@ def test_the_example_file_lists_every_setting_with_a_comment_and_no_other():
     """`.env.example` and the settings name the same variables, each below a comment."""
     lines = (Path(__file__).parents[2] / ".env.example").read_text().splitlines()
     named = [match[1] for line in lines if (match := re.match(r"(?:# )?([A-Z][A-Z0-9_]+)=", line))]
-    ours = {field.alias for name, field in Settings.model_fields.items() if name != "environ"}
+    ours = {field.alias or name for name, field in Settings.model_fields.items() if name != "environ"}
     auth0 = {"AUTH0_ISSUER", "AUTH0_DOMAIN", "AUTH0_API_AUDIENCE", "AUTH0_ALGORITHMS"}
     standard = {f"OTEL_{name}_EXPORTER" for name in ("TRACES", "METRICS", "LOGS")}
     standard |= {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"}
