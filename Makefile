@@ -11,7 +11,7 @@ pinned := $(pip) --only-binary :all: --require-hashes
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help install run test demo bench lint format lock
+.PHONY: help install run test demo bench lint format docs lock
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,9 @@ format: $(VENV)/.developing ## Rewrite the code in the house style
 # A pin stays until it no longer fits; `make lock LOCK=--upgrade` moves all of them.
 compile = $(bin)/uv pip compile --quiet $(LOCK) --generate-hashes --universal --python-version 3.11 \
   --exclude-newer '1 week' --no-emit-index-url --custom-compile-command 'make lock'
+
+docs: $(VENV)/.installed ## Write docs/reference.md from the code
+	@$(bin)/python docs/reference.py
 
 lock: $(VENV)/.locking ## Pin requirements/*.txt anew after a change in pyproject.toml
 	$(compile) --output-file requirements/runtime.txt pyproject.toml

@@ -72,53 +72,72 @@ Span = Annotated[Duration, AfterValidator(_within_a_year), AfterValidator(_above
 class Entry(BaseModel):
     """Something in the routing file: a key that it does not know is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True, validate_default=True
+    )
 
 
 class FileEntry(Entry):
     """The file's outermost keys."""
 
-    channels: dict[str, Any]
-    topics: Annotated[dict[str, Any], Field(min_length=1)]
-    callbacks: dict[str, Any] = {}
-    tests: list[Any] = []
+    channels: dict[str, Any] = Field(description="Where people are told: a name and its settings each.")
+    topics: dict[str, Any] = Field(min_length=1, description="What bots may ask for: a name and its steps each.")
+    callbacks: dict[str, Any] = Field(default={}, description="Where bots hear what became of their requests.")
+    tests: list[Any] = Field(default=[], description="Route tests, run before the file is put in force.")
 
 
 class TopicEntry(Entry):
     """A topic, its steps not yet read."""
 
-    title: str = ""
-    description: str = ""
-    hours: Annotated[Hours, BeforeValidator(_hours)] | None = None
-    expected_response: Span | None = None
-    expires_in: Span = 7 * 86_400.0
-    steps: list[Any]
+    title: str = Field(default="", description="What people read.")
+    description: str = Field(default="", description="What bots read, to choose a topic.")
+    hours: Annotated[Hours, BeforeValidator(_hours)] | None = Field(
+        default=None,
+        description="Opening hours, for example `Mon-Fri 09:00-18:00 Europe/Madrid`; without, it is always open.",
+    )
+    expected_response: Span | None = Field(default=None, description="How soon an answer is promised while it is open.")
+    expires_in: Span = Field(default="7d", description="How long a request waits for somebody to take it.")  # type: ignore[assignment]
+    steps: list[Any] = Field(description="Who is told, in order.")
 
 
 class StepEntry(Entry):
     """One step of a topic."""
 
-    notify: Annotated[list[ChannelName], Field(min_length=1), AfterValidator(_once)]
-    after: Delay = 0.0
-    condition: Annotated[Condition, Field(alias="if")] = Condition.ALWAYS
-    when: When = When.BOTH
+    notify: Annotated[list[ChannelName], Field(min_length=1), AfterValidator(_once)] = Field(
+        description="The channels to tell."
+    )
+    after: Delay = Field(default="0s", description="How long after the request came in.")  # type: ignore[assignment]
+    condition: Condition = Field(
+        default=Condition.ALWAYS,
+        alias="if",
+        description="Looked at when its time has come: `always`, `undelivered` (no person's channel has it) or "
+        "`unclaimed` (nobody has taken it). `undelivered` starts at once when the steps before it have failed or are "
+        "parked.",
+    )
+    when: When = Field(default=When.BOTH, description="`open`, `closed` or `both`: the topic's hours at that time.")
 
 
 class CallbackEntry(Entry):
     """Where a bot hears what became of its requests."""
 
-    url: Url
-    secrets: Secrets
-    events: Annotated[list[CallbackEvent], Field(min_length=1)] = list(CALLBACK_EVENTS)
-    clients: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-    allow: list[Network] = []
+    url: Url = Field(description="Gets a signed POST for each event.")
+    secrets: Secrets = Field(description="Signing keys, `whsec_…`, by reference: the first signs, all are valid.")
+    events: Annotated[list[CallbackEvent], Field(min_length=1)] = Field(
+        default=list(CALLBACK_EVENTS), description="Which events are told."
+    )
+    clients: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)] = Field(
+        description="Whose requests may name it, by the token's `sub`."
+    )
+    allow: list[Network] = Field(default=[], description="Private networks that it may reach all the same.")
 
 
 class RouteTestEntry(Entry):
     """A route test: what a request of that topic, at that time, must give."""
 
-    topic: TopicName
-    at: Annotated[float, BeforeValidator(_moment)] | None = None
-    priority: Priority = Priority.NORMAL
-    expect: list[ChannelName]
-    then: list[ChannelName] | None = None
+    topic: TopicName = Field(description="The topic asked for.")
+    at: Annotated[float, BeforeValidator(_moment)] | None = Field(
+        default=None, description="The moment, with its offset from UTC; by default one at which the topic is open."
+    )
+    priority: Priority = Field(default=Priority.NORMAL, description="`normal` or `urgent`.")
+    expect: list[ChannelName] = Field(description="The channels that are notified at once.")
+    then: list[ChannelName] | None = Field(default=None, description="The channels that may follow.")
