@@ -46,13 +46,13 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     logs = set_up_logging(form=settings.log_format, level=settings.log_level, export=export)
     logs.watch(asyncio.get_running_loop())
     try:
-        listener = _listener(host, port)
-        async with open_house(settings, dev=dev, role=role) as house:
-            server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
-            _own_signals(house, stop)
-            _greet(house, server.url, dev=dev)
-            await live(house, server, stop, linger=0.0 if dev else LINGER)
-            return 1 if house.store.broken else 0
+        with _listener(host, port) as listener:
+            async with open_house(settings, dev=dev, role=role) as house:
+                server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
+                _own_signals(house, stop)
+                _greet(house, server.url, dev=dev)
+                await live(house, server, stop, linger=0.0 if dev else LINGER)
+                return 1 if house.store.broken else 0
     except (RoutingError, StoreRefusedError, OSError) as error:
         raise RefusedError(_one_line(error)) from error
     finally:
