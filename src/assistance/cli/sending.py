@@ -13,7 +13,7 @@ from assistance.cli.variables import read_variables
 from assistance.model import Clock, SystemClock, uuid7
 from assistance.outgoing import Http, Reply
 
-_PAUSES = (0.5, 2.0)
+PAUSES = (0.5, 2.0)
 """Seconds before the second and the third try."""
 _LONGEST_PAUSE = 10.0
 _CREATED = 201
@@ -54,7 +54,7 @@ async def _ask(
     service: Service, body: Mapping[str, str], headers: Mapping[str, str], clock: Clock, patience: float
 ) -> Reply:
     """The answer. The key makes it safe to ask again when it is unknown whether the first ask was stored."""
-    for pause in _PAUSES:
+    for pause in PAUSES:
         try:
             reply = await service.call("POST", "/assistance", body, headers, patience)
         except UnreachableError:
