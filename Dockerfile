@@ -1,6 +1,9 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_QUIET=1
 WORKDIR /build
+# Debian's security updates are wanted at every build, so versions are not pinned.
+# hadolint ignore=DL3008
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils >/dev/null
 COPY requirements/build.txt requirements/runtime.txt requirements/
 # Two environments: what builds the wheel never reaches the one that is shipped, which has no pip of its own.
 RUN python -m venv tools \
@@ -11,6 +14,10 @@ COPY LICENSE README.md assistance.yaml pyproject.toml ./
 COPY src src
 RUN tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
  && tools/bin/pip --python /opt/assistance/bin/python install --no-deps --no-index dist/*.whl
+COPY deploy/image/slim deploy/image/sbom.py deploy/image/
+RUN deploy/image/slim /opt/assistance \
+ && mkdir /opt/assistance/share \
+ && /opt/assistance/bin/python deploy/image/sbom.py requirements/runtime.txt >/opt/assistance/share/assistance.cdx.json
 
 FROM python:3.13-slim
 ARG VERSION=dev
