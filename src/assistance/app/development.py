@@ -8,14 +8,12 @@ from fastapi import APIRouter
 from pydantic_core import to_json
 
 from assistance.security import DevelopmentIssuer
+from assistance.settings.development import AUDIENCE, ISSUER, VAR
 
 if TYPE_CHECKING:
     from assistance.sandbox import Sandbox
 
-VAR = Path("var")
-"""Where development mode keeps its database and the issuer's key."""
-ISSUER = "http://localhost/assistance-development"
-AUDIENCE = "assistance-development"
+__all__ = ["AUDIENCE", "ISSUER", "VAR", "ensure_routing_file", "fetch_from", "issuer", "jwks_router"]
 
 
 def issuer() -> DevelopmentIssuer:

@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 
-from assistance.app import AUDIENCE, ISSUER, VAR
 from assistance.cli import story
 from assistance.cli.demo_service import running_service
 from assistance.cli.failure import FailedError
@@ -19,6 +18,7 @@ from assistance.model import SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.security import DevelopmentIssuer
 from assistance.settings import Secret
+from assistance.settings.development import AUDIENCE, ISSUER, VAR
 
 _SCOPE = "request-assistance manage-assistance"
 _WAIT = 15.0

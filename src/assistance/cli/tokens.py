@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from assistance.app import AUDIENCE, ISSUER, VAR
 from assistance.cli.failure import FailedError
 from assistance.model import SystemClock, Verdict
 from assistance.outgoing import Http, is_loopback
 from assistance.security import DevelopmentIssuer
 from assistance.settings import Secret
+from assistance.settings.development import AUDIENCE, ISSUER, VAR
 
 _AUTH0 = ("AUTH0_DOMAIN", "AUTH0_API_AUDIENCE", "TEST_CLIENT_ID", "TEST_CLIENT_SECRET")
 _OK = 200

@@ -1,0 +1,57 @@
+"""The health and the test of channels where no service runs.
+
+This needs the store and the dispatcher; who asks a running service need not wait for them to be imported.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from assistance.app.health import Health
+from assistance.cli.failure import FailedError
+from assistance.cli.variables import database_url, read_routing, routing_file
+from assistance.dispatch import try_channel
+from assistance.model import SystemClock
+from assistance.outgoing import Http
+from assistance.routing import LiveRouting
+from assistance.store import StoreRefusedError, open_store
+from assistance.telemetry import set_up_logging
+
+
+async def stored_health(variables: Mapping[str, str], url: str) -> list[dict[str, Any]]:
+    """What the store remembers of each channel, as `GET /-/channels` has it.
+
+    Raises:
+        FailedError: the routing file or the store cannot be used.
+    """
+    read_routing(variables)
+    clock = SystemClock()
+    routing = LiveRouting(routing_file(variables), variables, clock=clock)
+    try:
+        store = open_store(database_url(variables))
+    except StoreRefusedError as error:
+        raise FailedError(f"no service answers at {url}, and {error}; --url says where the service is") from None
+    typer.echo(f"no service answers at {url}: this is what the store remembers")
+    try:
+        return await Health(store, clock, None, routing, accepts=False).channels()
+    finally:
+        store.close()
+
+
+async def test_from_here(name: str, variables: Mapping[str, str], url: str, http: Http) -> dict[str, Any]:
+    """Try the channel as the routing file has it; what became of it, as `POST /-/channels/{name}/test` says it.
+
+    Raises:
+        FailedError: there is no such channel, or the routing file cannot be used.
+    """
+    channels = read_routing(variables).channels
+    if name not in channels:
+        raise FailedError(f"unknown channel {name}; there are: {', '.join(sorted(channels)) or 'none'}")
+    typer.echo(f"no service answers at {url}: the message goes out from here")
+    logs = set_up_logging(form="console", level="info", fd=2)
+    try:
+        made = await try_channel(channels[name], name, http, SystemClock())
+    finally:
+        logs.close()
+    return {part: getattr(made, part) for part in ("outcome", "seconds", "reason", "code", "answer")}
