@@ -31,7 +31,7 @@ HEAD = """\
 # Reference
 
 Written by `make docs` from the code; a test fails when both differ. The settings of the service are in
-[.env.example](../.env.example), the HTTP API is in the service itself at `/docs` and `/openapi.json`, what errors mean in
+[.env.example](../.env.example), the HTTP API is at `/docs` and `/openapi.json` of the service; what errors mean is in
 [problems.md](problems.md).
 
 A duration is a number and a unit: `30s`, `5m`, `72h`, `7d`. A pace is a number per unit: `1/s`, `20/m`. A secret is a
