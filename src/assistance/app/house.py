@@ -13,9 +13,10 @@ from fastapi import FastAPI
 
 from assistance import __version__
 from assistance.app import development
+from assistance.app.gauges import watch
 from assistance.app.health import Health
 from assistance.desk import Desk
-from assistance.dispatch import Dispatcher, try_channel
+from assistance.dispatch import Auditor, BacklogWatch, Dispatcher, try_channel
 from assistance.http.access import Access
 from assistance.http.api import build_api
 from assistance.http.limits import RateLimit
@@ -58,6 +59,8 @@ class House:
     tracing: Tracing
     health: Health
     dispatcher: Dispatcher | None
+    backlog: BacklogWatch
+    auditor: Auditor
     sandbox: "Sandbox | None"
     api: FastAPI = field(init=False)
 
@@ -81,7 +84,7 @@ async def open_house(
         opened.callback(tracing.shutdown)
         opened.callback(metrics.shutdown)
         url = f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
-        store = open_store(url)
+        store = open_store(url, metrics.committed)
         opened.callback(store.close)
         http = await opened.enter_async_context(Http())
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics)
@@ -91,14 +94,17 @@ async def open_house(
             routing=routing,
             store=store,
             http=http,
-            jwks=_jwks(settings, http, clock, dev=dev),
+            jwks=_jwks(settings, http, clock, metrics, dev=dev),
             desk=Desk(store, clock),
             metrics=metrics,
             tracing=tracing,
             health=Health(store, clock, dispatcher, routing, accepts=role is not Role.DISPATCHER),
             dispatcher=dispatcher,
+            backlog=_backlog(store, clock, routing),
+            auditor=_auditor(store, clock, routing),
             sandbox=sandbox,
         )
+        watch(metrics, house.backlog, house.auditor, dispatcher)
         house.api = _api(house, dev=dev, role=role)
         yield house
 
@@ -122,15 +128,32 @@ def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics) -> Dis
     )
 
 
-def _jwks(settings: Settings, http: Http, clock: Clock, *, dev: bool) -> Jwks:
+def _backlog(store: Store, clock: Clock, routing: LiveRouting) -> BacklogWatch:
+    return BacklogWatch(
+        store, clock, channels=lambda: routing.current.channel_types, topics=lambda: routing.current.topics
+    )
+
+
+def _auditor(store: Store, clock: Clock, routing: LiveRouting) -> Auditor:
+    def pace(name: str) -> float | None:
+        channel = routing.current.channels.get(name)
+        return None if channel is None else channel.messages_per_second
+
+    return Auditor(store, clock, pace=pace)
+
+
+def _jwks(settings: Settings, http: Http, clock: Clock, metrics: Metrics, *, dev: bool) -> Jwks:
+    def on_fetch(failure: str | None) -> None:
+        metrics.keys_fetched(successful=failure is None)
+
     if dev:
         fetch: Fetch = development.fetch_from(development.issuer())
-        return Jwks(KeySource(fetch, development.ISSUER, f"{development.ISSUER}/jwks.json"), clock)
+        return Jwks(KeySource(fetch, development.ISSUER, f"{development.ISSUER}/jwks.json"), clock, on_fetch=on_fetch)
 
     async def get(url: str) -> bytes:
         return (await http.get(url, timeout=3, cap=MAX_JWKS)).body
 
-    return Jwks(KeySource(get, settings.oidc_issuer, settings.oidc_jwks_url), clock)
+    return Jwks(KeySource(get, settings.oidc_issuer, settings.oidc_jwks_url), clock, on_fetch=on_fetch)
 
 
 def _api(house: House, *, dev: bool, role: Role) -> FastAPI:

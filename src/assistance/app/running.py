@@ -15,10 +15,11 @@ import structlog
 
 from assistance import __version__
 from assistance.app import development
+from assistance.app.dead_man import ping_while_well
 from assistance.app.house import House, Role, open_house
 from assistance.http.server import HttpServer, listen
 from assistance.routing import Routing, RoutingError, load
-from assistance.settings import Settings, SettingsError, known_variables, load_settings
+from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
 from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
 from assistance.telemetry import set_up_log_export, set_up_logging
 
@@ -140,9 +141,18 @@ def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, Non
     yield house.jwks.run()
     yield house.routing.watch()
     yield _observe(house, stop)
+    yield house.backlog.run()
+    yield house.auditor.run()
+    if (url := house.settings.dead_man_url) is not None:
+        ping = Secret("env:ASSISTANCE_DEAD_MAN_URL", url.get_secret_value())
+        yield ping_while_well(ping, house.http, house.clock, lambda: _well(house))
     if house.dispatcher is not None:
         yield house.dispatcher.run()
         yield _expire(house)
+
+
+async def _well(house: House) -> bool:
+    return house.auditor.well and not await house.health.not_ready()
 
 
 async def _observe(house: House, stop: asyncio.Event) -> None:

@@ -56,6 +56,7 @@ class Dispatcher:
         self._owner = owner
         self._jitter = jitter
         self._is_open = is_open
+        self._metrics = metrics
         self.lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -258,6 +259,7 @@ class Dispatcher:
         if held:
             kept = await self._store.renew(Renewal(held, self.lease(), self._clock.now()))
             if kept < len(held):
+                self._metrics.leases_lost(len(held) - kept)
                 log.warning("leases_lost", lost=len(held) - kept)
 
     async def _sweep(self) -> None:

@@ -66,7 +66,13 @@ def build_api(
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
-    protect(app, services.clock, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
+    protect(
+        app,
+        services.clock,
+        max_concurrency=max_concurrency,
+        trusted_proxies=trusted_proxies,
+        on_answer=services.metrics.answered,
+    )
     _complete_schema(app)
     return app
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network
 
 import structlog
@@ -28,6 +28,7 @@ def protect(
     max_concurrency: int,
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
     body_seconds: float = BODY_SECONDS,
+    on_answer: Callable[[int | None], None] = lambda _status: None,
 ) -> None:
     """Put the layers around `app`.
 
@@ -36,7 +37,7 @@ def protect(
     """
     app.add_middleware(BodyLimits, seconds=body_seconds)
     app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
-    app.add_middleware(Envelope, clock=clock)
+    app.add_middleware(Envelope, clock=clock, on_answer=on_answer)
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]], clock: Clock) -> str:
@@ -53,12 +54,16 @@ class Envelope:
     Args:
         app: what is in the envelope.
         clock: for new ids.
+        on_answer: hears the status of each answer, None where there was none; health paths apart.
     """
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(
+        self, app: ASGIApp, clock: Clock, on_answer: Callable[[int | None], None] = lambda _status: None
+    ) -> None:
         """See the class."""
         self._app = app
         self._clock = clock
+        self._on_answer = on_answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -77,6 +82,8 @@ class Envelope:
         except Exception as error:  # noqa: BLE001 - the last resort: nothing may end without an answer
             await _last_resort(error, scope, receive, answer)
         finally:
+            if scope["path"] not in HEALTH:
+                self._on_answer(answer.status)
             _tell(scope, answer.status, time.perf_counter() - begun)
 
 

@@ -1,7 +1,7 @@
 """An issuer's keys at hand: fetched behind the callers' backs, so that a known key is never waited for."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 import structlog
@@ -32,10 +32,13 @@ class Jwks:
     another one waits for one fetch, which all who wait share.
     """
 
-    def __init__(self, source: KeySource, clock: Clock) -> None:
-        """No fetch happens here."""
+    def __init__(
+        self, source: KeySource, clock: Clock, *, on_fetch: Callable[[str | None], None] = lambda _failure: None
+    ) -> None:
+        """No fetch happens here; `on_fetch` hears of each one, None or why it failed."""
         self._source = source
         self._clock = clock
+        self._on_fetch = on_fetch
         self._keys: KeySet | None = None
         self._fetched_at = 0.0
         self._asked_at: float | None = None
@@ -112,8 +115,10 @@ class Jwks:
         except Exception as failure:  # noqa: BLE001 - whatever it was, the last keys go on, and no caller sees it
             self._failure = _reason(failure)
             log.warning("jwks_fetch_failed", reason=self._failure)
+            self._on_fetch(self._failure)
         else:
             self._failure = None
+            self._on_fetch(None)
             self._fetched_at = self._clock.monotonic()
             if keys != self._keys:
                 self._keys = keys

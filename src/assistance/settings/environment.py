@@ -57,6 +57,14 @@ def _key_source(value: str) -> str:
     return value if urlsplit(value).scheme == "file" else _issuer(value)
 
 
+def _ping(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    if not (safe and parts.hostname):
+        raise ValueError("must be an https URL, or http on loopback")
+    return value
+
+
 def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or not _ASYMMETRIC.issuperset(value):
         raise ValueError(f"must name asymmetric algorithms only: {', '.join(sorted(_ASYMMETRIC))}")
@@ -141,6 +149,9 @@ class Settings(BaseModel):
     """Whose `X-Forwarded-For` counts."""
     max_concurrency: Annotated[int, Field(ge=1)] = 1000
     """Requests at once in this process."""
+
+    dead_man_url: Annotated[SecretStr, AfterValidator(_ping)] | None = None
+    """Told every minute that all is well."""
 
     environ: Mapping[str, str] = Field(default_factory=dict, alias="environ", repr=False, exclude=True)
     """The environment over `.env`: where `env:NAME` and the standard `OTEL_*` names are looked up."""

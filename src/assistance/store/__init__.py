@@ -1,6 +1,7 @@
 """The store: nothing accepted is ever lost, because nothing is accepted before it is here."""
 
 from assistance.store.accepting import Acceptance, Accepted, IdempotencyKey, NewRequest
+from assistance.store.auditing import Backlog, Evidence
 from assistance.store.errors import (
     ConflictError,
     KeyReusedError,
@@ -19,7 +20,9 @@ from assistance.store.store import Store, open_store
 __all__ = [
     "Acceptance",
     "Accepted",
+    "Backlog",
     "ConflictError",
+    "Evidence",
     "Freeze",
     "IdempotencyKey",
     "KeyReusedError",

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from assistance.model import Attempt, Delivery, Event
-from assistance.store import accepting, leasing, lifecycle, parking, reading, settling
+from assistance.store import accepting, auditing, leasing, lifecycle, parking, reading, settling
 from assistance.store.accepting import Accepted, NewRequest
+from assistance.store.auditing import Backlog, Evidence
 from assistance.store.changes import Changes
 from assistance.store.engines import lock, open_sqlite, sqlite_path
 from assistance.store.errors import StoreUnavailableError
@@ -168,6 +169,14 @@ class Store:
     async def tries(self, request_id: str) -> list[tuple[Delivery, list[Attempt]]]:
         """Every delivery of a request with its tries."""
         return await self._read(reading.tries, request_id)
+
+    async def backlog(self, now: float) -> Backlog:
+        """What is owed at `now`, by channel and topic."""
+        return await self._read(auditing.backlog, now)
+
+    async def evidence(self, clock: Callable[[], float], grace: float) -> Evidence:
+        """What an audit goes by; see `auditing.evidence`."""
+        return await self._read(auditing.evidence, clock, grace)
 
     async def check_writable(self, now: float) -> None:
         """Raise StoreUnavailableError unless something can be written and committed now."""
