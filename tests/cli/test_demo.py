@@ -1,8 +1,12 @@
 """`demo`: the main job, once."""
 
+import signal
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
+from tests.cli.conftest import started
 
 from assistance.cli import run
 
@@ -34,3 +38,17 @@ def test_a_demo_that_fails_shows_the_log(place: Path, capfd: pytest.CaptureFixtu
     _, err = capfd.readouterr()
     assert "assistance.yaml:1: " in err
     assert err.splitlines()[-1] == "assistance: the service did not start"
+
+
+def test_a_demo_that_is_stopped_leaves_nothing_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM in the middle ends the service too, removes its files, and is told in one line."""
+    monkeypatch.setenv("TMPDIR", str(place))
+    with started("demo") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[4].rstrip(",")
+        process.send_signal(signal.SIGTERM)
+        _, complaint = process.communicate(timeout=30)
+    assert (process.returncode, complaint) == (1, "assistance: stopped by a signal\n")
+    with pytest.raises(URLError, match="refused"):
+        urlopen(f"{url}/livez", timeout=5)
+    assert list(place.iterdir()) == []
