@@ -20,7 +20,7 @@ from assistance.security import KeySource
 from assistance.security.jwks import PATIENCE
 from assistance.security.keys import KeySet, UnreadableKeysError
 from assistance.settings import Settings, SettingsError, load_settings
-from assistance.store import StoreRefusedError
+from assistance.store import StoreRefusedError, open_store
 from assistance.store.engines import check_library, lock, open_sqlite, sqlite_path
 from assistance.store.migrations import current, newest
 from assistance.telemetry.otlp import exporters
@@ -79,7 +79,11 @@ def library() -> Leg:
 def database(variables: Mapping[str, str]) -> Leg:
     """Whether the store can be opened; nothing is written, and nothing is asked of a running service."""
     try:
-        path = sqlite_path(database_url(variables))
+        url = database_url(variables)
+        if not url.startswith("sqlite:///"):
+            open_store(url).close()
+            return Leg("store", OK, "PostgreSQL, with the current schema")
+        path = sqlite_path(url)
         return Leg("store", OK, _looked_at(path) if path.exists() else _to_be_made(path))
     except (FailedError, StoreRefusedError) as error:
         return Leg("store", FAILS, str(error))
