@@ -146,7 +146,7 @@ async def test_a_request_from_the_future_is_found(auditor: Auditor, store: Store
 
 async def test_a_store_that_cannot_be_written_to_is_found(auditor: Auditor, store: Store, clock: Clock):
     """The audit writes before it reads."""
-    store._writer.broken = "disk I/O error"
+    store._accepting.broken = "disk I/O error"
     assert await audits(auditor, clock, 0) == {"store": 1}
 
 

@@ -21,8 +21,8 @@ from assistance.security.jwks import PATIENCE
 from assistance.security.keys import KeySet, UnreadableKeysError
 from assistance.settings import Settings, SettingsError, load_settings
 from assistance.store import StoreRefusedError, open_store
-from assistance.store.engines import check_library, lock, open_sqlite, sqlite_path
 from assistance.store.migrations import current, newest
+from assistance.store.sqlite import check_library, lock, sqlite_engines, sqlite_path
 from assistance.telemetry.otlp import exporters
 
 _SECONDS = 20.0
@@ -80,9 +80,9 @@ def database(variables: Mapping[str, str]) -> Leg:
     """Whether the store can be opened; nothing is written, and nothing is asked of a running service."""
     try:
         url = database_url(variables)
-        if not url.startswith("sqlite:///"):
+        if not url.startswith("sqlite:"):
             open_store(url).close()
-            return Leg("store", OK, "PostgreSQL, with the current schema")
+            return Leg("store", OK, "PostgreSQL answers, its schema and settings will do")
         path = sqlite_path(url)
         return Leg("store", OK, _looked_at(path) if path.exists() else _to_be_made(path))
     except (FailedError, StoreRefusedError) as error:
@@ -105,7 +105,7 @@ def _looked_at(path: Path) -> str:
         return f"not looked at, a service is running: {error}"
     if not os.access(path, os.W_OK):
         raise StoreRefusedError(f"{path} cannot be written to")
-    writing, reading = open_sqlite(path)
+    writing, reading = sqlite_engines(path)
     try:
         found = current(reading)
     finally:

@@ -5,33 +5,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, update
 
-from assistance.model import (
-    OPEN,
-    AssistanceRequest,
-    Delivery,
-    Event,
-    EventType,
-    Kind,
-    State,
-)
+from assistance.model import AssistanceRequest, Delivery, Event, EventType, State
+from assistance.store.conversations import Conversation, conversation_of, open_conversations, updates_of
 from assistance.store.errors import KeyReusedError
+from assistance.store.keys import IdempotencyKey, KnownKeys, known_keys, write_keys
+from assistance.store.lanes import lane_states
 from assistance.store.leasing import Lease, lease_columns
-from assistance.store.parking import lane_states
-from assistance.store.rows import by_request, delivery_row, event_row, request_of, request_row
-from assistance.store.schema import deliveries, events, idempotency, requests
+from assistance.store.rows import delivery_row, event_row, request_row
+from assistance.store.schema import deliveries, events, requests
 
 Render = Callable[[AssistanceRequest, Sequence[Delivery]], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """The caller's word that two calls are one; `fingerprint` is that of the body, `expires_at` an instant."""
-
-    key: str
-    fingerprint: bytes
-    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +77,8 @@ def accept(connection: Connection, items: Sequence[NewRequest]) -> list[Accepted
     if lease is not None:
         batch.lease = lease_columns(connection, lease, batch.now)
         batch.closed = frozenset(lane.channel for lane in lane_states(connection) if lane.closed(batch.now))
-    known = _known_keys(connection, items, batch.now)
-    open_ = _open_conversations(connection, items)
+    known = known_keys(connection, [(item.request.client, item.key.key) for item in items if item.key], batch.now)
+    open_ = open_conversations(connection, {c for item in items if (c := conversation_of(item.request))})
     results = [_accept_one(item, known, open_, batch) for item in items]
     _write(connection, batch)
     return results
@@ -101,8 +86,8 @@ def accept(connection: Connection, items: Sequence[NewRequest]) -> list[Accepted
 
 def _accept_one(
     item: NewRequest,
-    known: dict[tuple[str, str], dict[str, Any]],
-    open_: dict[tuple[str, str, str], tuple[AssistanceRequest, list[Delivery]]],
+    known: KnownKeys,
+    open_: dict[Conversation, tuple[AssistanceRequest, list[Delivery]]],
     batch: _Batch,
 ) -> Accepted | Exception:
     request = item.request
@@ -111,7 +96,7 @@ def _accept_one(
             return KeyReusedError(item.key.key)
         first = replace(request, id=seen["request_id"])
         return Accepted(Acceptance.REPLAYED, first, answer=(seen["status"], seen["answer"]))
-    conversation = _conversation(request)
+    conversation = conversation_of(request)
     if conversation and (found := open_.get(conversation)):
         accepted = _follow_up(item, *found, batch)
         open_[conversation] = accepted.request, list(accepted.deliveries)
@@ -120,8 +105,7 @@ def _accept_one(
         if conversation:
             open_[conversation] = accepted.request, list(accepted.deliveries)
     if item.key:
-        row = _key_row(item.key, item, accepted)
-        known[request.client, item.key.key] = row
+        known[request.client, item.key.key] = row = _key_row(item.key, item, accepted)
         batch.keys.append(row)
     return accepted
 
@@ -163,60 +147,36 @@ def _follow_up(item: NewRequest, request: AssistanceRequest, owed: list[Delivery
             )
         )
     )
-    batch.follow_ups[request.id] = request_row(request)
+    row = request_row(request)
+    batch.follow_ups[request.id] = {name: row[name] for name in ("id", "sequence", "follow_ups")}
     updates = updates_of(request, owed, number, new.created_at)
     batch.deliveries.extend(delivery_row(update, request.priority) for update in updates)
     return Accepted(Acceptance.FOLLOW_UP, request, (*owed, *updates))
 
 
-def updates_of(request: AssistanceRequest, owed: Sequence[Delivery], about: int, now: float) -> tuple[Delivery, ...]:
-    """One update for each notice that has been delivered or is on its way; a later notice tells it by itself."""
-    told = [d for d in owed if d.kind is Kind.NOTICE and d.state in {State.DELIVERED, State.SENDING}]
-    last = max((delivery.n for delivery in owed), default=0)
-    return tuple(
-        Delivery(
-            request.id,
-            last + place,
-            notice.channel,
-            due_at=now,
-            owed_since=now,
-            kind=Kind.UPDATE,
-            step=notice.step,
-            person=notice.person,
-            about=about,
-        )
-        for place, notice in enumerate(told, start=1)
-    )
-
-
 def _write(connection: Connection, batch: _Batch) -> None:
-    if batch.keys:
-        _forget(connection, batch.keys, batch.now)
-        connection.execute(insert(idempotency), batch.keys)
+    # In one order in every process, for what must be unique: else two of them could wait for each other.
+    write_keys(connection, batch.keys)
+    batch.requests.sort(key=_unique)
     for table, rows in ((requests, batch.requests), (deliveries, batch.deliveries), (events, batch.events)):
         if rows:
             connection.execute(insert(table), rows)
     if batch.follow_ups:
         # Last, since a request that was created in this very group may have been followed up in it.
         connection.execute(
-            update(requests)
-            .where(requests.c.id == bindparam("_id"))
-            .values(sequence=bindparam("_sequence"), follow_ups=bindparam("_follow_ups")),
-            [
-                {"_id": row["id"], "_sequence": row["sequence"], "_follow_ups": row["follow_ups"]}
-                for row in batch.follow_ups.values()
-            ],
+            _following_up, [{f"_{name}": v for name, v in row.items()} for row in batch.follow_ups.values()]
         )
 
 
-def _forget(connection: Connection, rows: list[dict[str, Any]], now: float) -> None:
-    """Make room for keys whose week is over."""
-    keys = [(row["client"], row["key"]) for row in rows]
-    connection.execute(
-        delete(idempotency).where(
-            tuple_(idempotency.c.client, idempotency.c.key).in_(keys), idempotency.c.expires_at <= now
-        )
-    )
+_following_up = (
+    update(requests)
+    .where(requests.c.id == bindparam("_id"))
+    .values(sequence=bindparam("_sequence"), follow_ups=bindparam("_follow_ups"))
+)
+
+
+def _unique(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["client"], row["topic"], row["conversation_id"] or ""
 
 
 def _key_row(key: IdempotencyKey, item: NewRequest, accepted: Accepted) -> dict[str, Any]:
@@ -228,54 +188,4 @@ def _key_row(key: IdempotencyKey, item: NewRequest, accepted: Accepted) -> dict[
         "status": 201 if accepted.how is Acceptance.CREATED else 200,
         "answer": item.render(accepted.request, accepted.deliveries),
         "expires_at": key.expires_at,
-    }
-
-
-def _known_keys(
-    connection: Connection, items: Sequence[NewRequest], now: float
-) -> dict[tuple[str, str], dict[str, Any]]:
-    keys = {(item.request.client, item.key.key) for item in items if item.key}
-    if not keys:
-        return {}
-    rows = connection.execute(
-        select(idempotency).where(
-            tuple_(idempotency.c.client, idempotency.c.key).in_(keys),
-            idempotency.c.expires_at > now,
-        )
-    )
-    return {(row["client"], row["key"]): dict(row) for row in rows.mappings()}
-
-
-def _conversation(request: AssistanceRequest) -> tuple[str, str, str] | None:
-    if request.conversation_id is None:
-        return None
-    return request.client, request.topic, request.conversation_id
-
-
-def _open_conversations(
-    connection: Connection, items: Sequence[NewRequest]
-) -> dict[tuple[str, str, str], tuple[AssistanceRequest, list[Delivery]]]:
-    wanted = {conversation for item in items if (conversation := _conversation(item.request))}
-    if not wanted:
-        return {}
-    columns = requests.c.client, requests.c.topic, requests.c.conversation_id
-    rows = connection.execute(
-        select(requests)
-        .where(tuple_(*columns).in_(wanted), requests.c.status.in_([str(status) for status in OPEN]))
-        .with_for_update()
-    )
-    found = [request_of(row) for row in rows.mappings()]
-    if not found:
-        return {}
-    owed = by_request(
-        connection.execute(
-            select(deliveries)
-            .where(deliveries.c.request_id.in_([request.id for request in found]))
-            .order_by(deliveries.c.n)
-        ).mappings()
-    )
-    return {
-        conversation: (request, owed.get(request.id, []))
-        for request in found
-        if (conversation := _conversation(request))
     }

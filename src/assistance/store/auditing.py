@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal_column, or_, select
 
 from assistance.model import OWED, Kind
+from assistance.store.lanes import lane_states, waiting_channels
 from assistance.store.leasing import shared_now
-from assistance.store.parking import lane_states, waiting_channels
-from assistance.store.schema import deliveries, requests
+from assistance.store.schema import deliveries, is_parked, is_sending, is_untaken, is_waiting, requests
 
 _AT_MOST = 1_000
 """Of each kind of finding: more are not counted, a thousand is bad enough."""
@@ -46,17 +46,6 @@ class Evidence:
     clock_ahead: float
 
 
-def _one_of(column: ColumnElement[Any], *words: str) -> ColumnElement[bool]:
-    # Spelled out, not bound: a planner uses a partial index only where it reads the index's own condition.
-    return column.in_([literal_column(f"'{word}'") for word in words])
-
-
-_waits = _one_of(deliveries.c.state, "pending", "retrying")
-_is_sent = deliveries.c.state == literal_column("'sending'")
-_is_parked = deliveries.c.state == literal_column("'parked'")
-_unclaimed = _one_of(requests.c.status, "accepted", "notified")
-
-
 def backlog(connection: Connection, now: float) -> Backlog:
     """What is owed at `now`."""
     waiting: dict[str, int] = defaultdict(int)
@@ -64,7 +53,7 @@ def backlog(connection: Connection, now: float) -> Backlog:
     for channel, count, since in _owed(connection, now):
         waiting[channel] += count
         oldest[channel] = max(oldest.get(channel, 0.0), now - since)
-    query = select(requests.c.topic, func.min(requests.c.created_at)).where(_unclaimed).group_by(requests.c.topic)
+    query = select(requests.c.topic, func.min(requests.c.created_at)).where(is_untaken).group_by(requests.c.topic)
     ages = {topic: max(0.0, now - at) for topic, at in connection.execute(query)}
     parked = frozenset(lane.channel for lane in lane_states(connection) if lane.parked_reason is not None)
     return Backlog(dict(waiting), oldest, ages, parked)
@@ -75,7 +64,7 @@ def _owed(connection: Connection, now: float) -> Iterable[tuple[str, int, float]
     # A step that was moved up is due before the time it was planned for; one that is tried again was due before.
     since = case((deliveries.c.owed_since < deliveries.c.due_at, deliveries.c.owed_since), else_=deliveries.c.due_at)
     begun = or_(deliveries.c.due_at <= now, deliveries.c.attempts > 0)
-    for owed in (and_(_waits, begun), _is_sent, _is_parked):
+    for owed in (and_(is_waiting, begun), is_sending, is_parked):
         query = select(deliveries.c.channel, func.count(), func.min(since)).where(owed).group_by(deliveries.c.channel)
         yield from connection.execute(query)
 
@@ -90,7 +79,7 @@ def evidence(connection: Connection, clock: Callable[[], float], grace: float) -
     newest = connection.execute(select(requests.c.created_at).order_by(requests.c.id.desc()).limit(1)).scalar() or now
     return Evidence(
         queues=_queues(connection, now),
-        late_leases=_count(connection, and_(_is_sent, deliveries.c.lease_until < shared - grace)),
+        late_leases=_count(connection, and_(is_sending, deliveries.c.lease_until < shared - grace)),
         late_expiries=_count(connection, _late_expiry(now - grace)),
         clock_ahead=max(shared - now, max(0.0, newest - now), key=abs),
     )
@@ -100,7 +89,7 @@ def _queues(connection: Connection, now: float) -> dict[str, tuple[Any, ...]]:
     closed = {lane.channel for lane in lane_states(connection) if lane.closed(now)}
     sent: dict[str, set[tuple[str, int, int]]] = defaultdict(set)
     columns = deliveries.c.channel, deliveries.c.request_id, deliveries.c.n, deliveries.c.fence
-    for channel, request_id, n, fence in connection.execute(select(*columns).where(_is_sent)):
+    for channel, request_id, n, fence in connection.execute(select(*columns).where(is_sending)):
         sent[channel].add((request_id, n, fence))
     found = {}
     for channel in {*waiting_channels(connection), *sent} - closed:
@@ -114,7 +103,7 @@ def _head(connection: Connection, channel: str, rank: int, now: float) -> tuple[
     """What is next: the delivery of this rank that has been due the longest."""
     row = connection.execute(
         select(deliveries.c.due_at, deliveries.c.request_id, deliveries.c.n)
-        .where(_waits, deliveries.c.channel == channel, deliveries.c.rank == rank, deliveries.c.due_at <= now)
+        .where(is_waiting, deliveries.c.channel == channel, deliveries.c.rank == rank, deliveries.c.due_at <= now)
         .order_by(deliveries.c.due_at)
         .limit(1)
     ).first()
@@ -127,7 +116,7 @@ def _late_expiry(late: float) -> ColumnElement[bool]:
         deliveries.c.kind == Kind.NOTICE,
         deliveries.c.state.in_([str(state) for state in OWED]),
     )
-    return and_(_unclaimed, requests.c.expires_at < late, ~exists().where(owed))
+    return and_(is_untaken, requests.c.expires_at < late, ~exists().where(owed))
 
 
 def _count(connection: Connection, where: ColumnElement[bool]) -> int:

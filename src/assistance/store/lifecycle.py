@@ -18,10 +18,10 @@ from assistance.model import (
     State,
     Status,
 )
-from assistance.store.accepting import updates_of
+from assistance.store.conversations import updates_of
 from assistance.store.errors import ConflictError, NotFoundError
 from assistance.store.rows import delivery_of, delivery_row, event_row, request_of
-from assistance.store.schema import deliveries, events, requests
+from assistance.store.schema import deliveries, events, is_untaken, requests
 
 _OVER = frozenset({Status.RESOLVED, Status.CANCELLED, Status.EXPIRED})
 _EXPIRE_AT_ONCE = 500
@@ -49,7 +49,9 @@ class Moved:
 
 def move(connection: Connection, items: Sequence[Move]) -> list[Moved | Exception]:
     """Make each move that the request's status allows; everybody who was told is told of it."""
-    return [_move(connection, item) for item in items]
+    # In the order of their ids, as everybody holds requests: see `failover.hold`.
+    moved = {id(item): _move(connection, item) for item in sorted(items, key=lambda item: item.request_id)}
+    return [moved[id(item)] for item in items]
 
 
 def _move(connection: Connection, item: Move) -> Moved | Exception:
@@ -115,7 +117,7 @@ def _expire(connection: Connection, now: float) -> list[str]:
     query = (
         select(requests.c.id, requests.c.sequence)
         .where(
-            requests.c.status.in_([str(Status.ACCEPTED), str(Status.NOTIFIED)]),
+            is_untaken,
             requests.c.expires_at <= now,
             ~exists().where(owed),
         )

@@ -31,6 +31,11 @@ def _dump(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
 
 
+def storable(text: str | None) -> str | None:
+    """What a provider said, without what no database takes: NUL and lone surrogates."""
+    return text and text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def request_row(request: AssistanceRequest) -> dict[str, Any]:
     """The row of `requests`."""
     customer = request.customer and {
@@ -169,9 +174,9 @@ def attempt_row(request_id: str, n: int, fence: int, attempt: Attempt) -> dict[s
         "at": attempt.at,
         "seconds": attempt.seconds,
         "outcome": str(attempt.outcome),
-        "reason": attempt.reason,
-        "code": attempt.code,
-        "answer": attempt.answer,
+        "reason": storable(attempt.reason),
+        "code": storable(attempt.code),
+        "answer": storable(attempt.answer),
     }
 
 

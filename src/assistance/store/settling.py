@@ -1,15 +1,15 @@
 """What became of each try. A late writer changes nothing: it is fenced."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from assistance.model import Attempt, Delivery, Event, EventType, State, Status
+from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
 from assistance.store.failover import after_failures
-from assistance.store.leasing import NOT_LEASED, these
-from assistance.store.rows import attempt_row, event_row
+from assistance.store.leasing import NOT_LEASED, still_leased
+from assistance.store.rows import attempt_row, event_row, storable
 from assistance.store.schema import attempts, deliveries, events, requests
 
 
@@ -27,7 +27,8 @@ class Settlement:
 
 def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     """Write down what became of each; False for one whose lease somebody else holds by now."""
-    mine = _still_leased(connection, items)
+    rows = _hold(connection, {item.delivery.request_id for item in items if _matters(item)})
+    mine = still_leased(connection, [item.delivery for item in items])
     settled = [item for item, ours in zip(items, mine, strict=True) if ours]
     if not settled:
         return mine
@@ -36,11 +37,25 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
         insert(attempts),
         [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
     )
-    _tell(connection, settled)
-    failed = {i.delivery.request_id: i.attempt for i in settled if i.state in {State.FAILED, State.PARKED}}
+    _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
+    failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
         after_failures(connection, failed.keys(), max(attempt.at for attempt in failed.values()))
     return mine
+
+
+def _matters(item: Settlement) -> bool:
+    """Whether it can change the request: a notice has come to its end, or must wait for its channel."""
+    return item.delivery.kind is Kind.NOTICE and item.state in {State.DELIVERED, State.FAILED, State.PARKED}
+
+
+def _hold(connection: Connection, request_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What may change of the requests, held before their deliveries: see `failover.hold`."""
+    if not request_ids:
+        return {}
+    columns = requests.c.id, requests.c.status, requests.c.sequence, requests.c.notified_at
+    query = select(*columns).where(requests.c.id.in_(request_ids)).order_by(requests.c.id).with_for_update()
+    return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
 
 
 _settling = (
@@ -68,40 +83,20 @@ def _settled_row(item: Settlement) -> dict[str, Any]:
         "_due_at": item.due_at,
         "_tries": 0 if parked else 1,
         "_parked_at": item.attempt.at if parked else None,
-        "_reference": item.reference or item.delivery.reference,
-        "_last_error": item.attempt.reason,
+        "_reference": storable(item.reference) or item.delivery.reference,
+        "_last_error": storable(item.attempt.reason),
         "_short": item.short,
     }
 
 
-def _still_leased(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
-    query = (
-        select(deliveries.c.request_id, deliveries.c.n, deliveries.c.fence)
-        .where(
-            these([(item.delivery.request_id, item.delivery.n) for item in items]),
-            deliveries.c.state == State.SENDING,
-        )
-        .order_by(deliveries.c.request_id, deliveries.c.n)
-        .with_for_update()
-    )
-    fences = {(row.request_id, row.n): row.fence for row in connection.execute(query)}
-    return [fences.get((item.delivery.request_id, item.delivery.n)) == item.delivery.fence for item in items]
-
-
-def _tell(connection: Connection, settled: Sequence[Settlement]) -> None:
+def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> None:
     """Move the requests on and write the time line."""
-    told = [
-        item for item in settled if item.state in {State.DELIVERED, State.FAILED} and item.delivery.kind == "notice"
-    ]
     if not told:
         return
-    columns = requests.c.id, requests.c.status, requests.c.sequence, requests.c.notified_at
-    query = select(*columns).where(requests.c.id.in_({item.delivery.request_id for item in told}))
-    found = connection.execute(query.order_by(requests.c.id).with_for_update()).mappings()
-    rows = {row["id"]: dict(row) for row in found}
     happened = [_event(item, rows[item.delivery.request_id]) for item in told]
     connection.execute(insert(events), [event_row(event) for event in happened])
-    connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in rows.values()])
+    moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
+    connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in moved.values()])
 
 
 _moving = (
@@ -118,7 +113,7 @@ def _event(item: Settlement, row: dict[str, Any]) -> Event:
     happened = EventType.DELIVERED
     if item.state is State.FAILED:
         happened = EventType.DELIVERY_FAILED
-        data["reason"] = item.attempt.reason
+        data["reason"] = storable(item.attempt.reason)
     elif delivery.person and row["notified_at"] is None:
         happened = EventType.NOTIFIED
         row["notified_at"] = item.attempt.at + item.attempt.seconds

@@ -3,32 +3,32 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from assistance.model import Attempt, Delivery, Event
-from assistance.store import accepting, auditing, leasing, lifecycle, parking, reading, settling
+from assistance.model import Attempt, Delivery, Event, State
+from assistance.store import accepting, auditing, lanes, leasing, lifecycle, parking, reading, settling, taking
 from assistance.store.accepting import Accepted, NewRequest
 from assistance.store.auditing import Backlog, Evidence
 from assistance.store.changes import Changes
-from assistance.store.engines import lock, open_sqlite, sqlite_path
-from assistance.store.errors import StoreUnavailableError
-from assistance.store.leasing import Recovery, Renewal, Take, Taken
+from assistance.store.database import Database
+from assistance.store.errors import StoreRefusedError, StoreUnavailableError
+from assistance.store.lanes import Freeze, LaneState
+from assistance.store.leasing import Recovery, Renewal
 from assistance.store.lifecycle import Move, Moved
-from assistance.store.migrations import migrate
-from assistance.store.parking import Freeze, LaneState, Park, Unpark
+from assistance.store.parking import Park, Unpark
 from assistance.store.reading import Query, Seen
 from assistance.store.schema import beats
 from assistance.store.settling import Settlement
-from assistance.store.writer import Operation, Writer
+from assistance.store.taking import Take, Taken
+from assistance.store.writer import PATIENCE, Operation, Writer
 
 T = TypeVar("T")
 
-
-def _ignore(_size: int) -> None:
-    """Nobody measures."""
+_WAITING = frozenset({State.PENDING, State.RETRYING})
 
 
 class Store:
@@ -37,122 +37,138 @@ class Store:
     Every writing call returns after the commit and raises StoreUnavailableError when there was none.
     """
 
-    def __init__(
-        self,
-        writing: Engine,
-        reading_: Engine,
-        *,
-        held: IO[str] | None = None,
-        on_commit: Callable[[int], None] = _ignore,
-    ) -> None:
-        """Use `open_store` instead. `held` is the lock of the file, given back at `close`."""
-        self._writing = writing
-        self._reading = reading_
-        self._held = held
-        self._writer = Writer(writing, on_commit)
-        self._writer.start()
+    def __init__(self, database: Database, on_commit: Callable[[int], None]) -> None:
+        """Use `open_store` instead."""
+        self._database = database
+        self._accepting = Writer(database, "accepts", on_commit)
+        # Where one process has the file, one thread writes it; else accepts do not wait for the dispatcher's commits.
+        self._dispatching = self._accepting if self.exclusive else Writer(database, "dispatch", on_commit)
+        self._writers = {self._accepting, self._dispatching}
+        for writer in self._writers:
+            writer.start()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
         self.changes = Changes()
 
     @property
     def exclusive(self) -> bool:
         """Whether no other process can have it open."""
-        return self._held is not None
+        return self._database.held is not None
 
     @property
     def broken(self) -> str | None:
         """Why this process must end and open the store anew, or None."""
-        return self._writer.broken
+        return next((writer.broken for writer in self._writers if writer.broken), None)
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
-        self._writer.stop()
+        for writer in self._writers:
+            writer.stop()
         self._readers.shutdown()
-        self._reading.dispose()
-        if self._held:
-            self._held.close()
+        self._database.close()
 
-    async def _write(self, operation: Operation, item: Any) -> Any:
-        return await self._writer.write(operation, item)
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever another process has stored what is due; until cancelled, or at once where none can."""
+        if self._database.wakes:
+            await self._database.wakes.listen(heard)
+
+    def _tell(self, *, due: bool) -> None:
+        if due and self._database.wakes:
+            self._database.wakes.tell()
 
     async def _read(self, question: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question, args)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await loop.run_in_executor(self._readers, self._ask, question, args)
+        except TimeoutError:
+            raise StoreUnavailableError("no answer") from None
 
     def _ask(self, question: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:
-            with self._reading.begin() as connection:
+            with self._database.reading.begin() as connection:
                 return question(connection, *args)
         except DBAPIError as error:
-            raise StoreUnavailableError(type(error.orig).__name__) from error
+            raise StoreUnavailableError(type(error.orig).__name__) from None
+        except (StoreRefusedError, PoolTimeoutError) as error:
+            raise StoreUnavailableError(str(error)) from None
 
     async def accept(self, new: NewRequest) -> Accepted:
         """Store an ask; raises KeyReusedError for a used key with another body."""
-        accepted: Accepted = await self._write(accepting.accept, new)
+        accepted: Accepted = await self._accepting.write(accepting.accept, new)
+        self._tell(due=_any_due(accepted.deliveries, new.request.created_at))
         self.changes.tell([accepted.request.id])
         return accepted
 
     async def move(self, move: Move) -> Moved:
         """Take a request to another status; raises NotFoundError, ConflictError."""
-        moved: Moved = await self._write(lifecycle.move, move)
+        moved: Moved = await self._accepting.write(lifecycle.move, move)
+        self._tell(due=_any_due(moved.deliveries, move.now))
         self.changes.tell([move.request_id])
         return moved
 
     async def expire(self, now: float) -> list[str]:
         """Expire what nobody took in its time; says which."""
-        expired: list[str] = await self._write(lifecycle.expire, now)
+        expired: list[str] = await self._accepting.write(lifecycle.expire, now)
         self.changes.tell(expired)
         return expired
 
     async def take(self, take: Take) -> Taken:
         """Lease what is due."""
-        taken: Taken = await self._write(leasing.take, take)
+        taken: Taken = await self._dispatching.write(taking.take, take)
         return taken
 
     async def settle(self, settlement: Settlement) -> bool:
         """Write down what became of a try; False when the lease was lost."""
-        settled: bool = await self._write(settling.settle, settlement)
+        settled: bool = await self._dispatching.write(settling.settle, settlement)
+        self._tell(due=settlement.state in {State.FAILED, State.PARKED})
         self.changes.tell([settlement.delivery.request_id])
         return settled
 
     async def release(self, delivery: Delivery) -> None:
         """Give a lease back without counting a try."""
-        await self._write(leasing.release, delivery)
+        await self._dispatching.write(leasing.release, delivery)
+        self._tell(due=True)
 
     async def renew(self, renewal: Renewal) -> int:
         """Hold on to leases; says how many were still held."""
-        held: int = await self._write(leasing.renew, renewal)
+        held: int = await self._dispatching.write(leasing.renew, renewal)
         return held
 
     async def recover(self, recovery: Recovery) -> int:
         """Take back what processes held that are gone; says how many deliveries."""
-        taken: int = await self._write(leasing.recover, recovery)
-        return taken
+        return await self._in_steps(leasing.recover, recovery, leasing.AT_ONCE)
 
     async def park(self, park: Park) -> int:
         """Park a channel and what is due on it; says how many deliveries."""
-        parked: int = await self._write(parking.park, park)
-        return parked
+        return await self._in_steps(parking.park, park, parking.AT_ONCE)
 
     async def unpark(self, unpark: Unpark) -> int:
         """Let a channel go on; says how many deliveries are due again."""
-        resumed: int = await self._write(parking.unpark, unpark)
-        return resumed
+        return await self._in_steps(parking.unpark, unpark, parking.AT_ONCE)
+
+    async def _in_steps(self, operation: Operation, item: Any, at_once: int) -> int:
+        """Do it again as long as there is more of it; each step commits, so that nobody waits for all of them."""
+        total = count = await self._dispatching.write(operation, item)
+        while count >= at_once:
+            total += (count := await self._dispatching.write(operation, item))
+        self._tell(due=total > 0)
+        return int(total)
 
     async def freeze(self, freeze: Freeze) -> None:
         """Remember `Retry-After`."""
-        await self._write(parking.freeze, freeze)
+        await self._dispatching.write(lanes.freeze, freeze)
 
     async def lane_states(self) -> list[LaneState]:
         """What is remembered of every channel."""
-        return await self._read(parking.lane_states)
+        return await self._read(lanes.lane_states)
 
     async def waiting_channels(self) -> list[str]:
         """The channels on which something waits."""
-        return await self._read(parking.waiting_channels)
+        return await self._read(lanes.waiting_channels)
 
     async def parked_channels(self) -> list[str]:
         """The channels on which something is parked."""
-        return await self._read(parking.parked_channels)
+        return await self._read(lanes.parked_channels)
 
     async def get(self, request_id: str) -> Seen | None:
         """One request with its deliveries."""
@@ -180,28 +196,15 @@ class Store:
 
     async def check_writable(self, now: float) -> None:
         """Raise StoreUnavailableError unless something can be written and committed now."""
-        await self._write(_beat, ("writable", now))
+        await self._accepting.write(_beat, ("writable", now))
 
 
 def _beat(connection: Connection, items: Sequence[tuple[str, float]]) -> list[None]:
     for name, at in items:
-        statement = parking.insert_or_change(connection, beats).values(name=name, at=at)
+        statement = lanes.insert_or_change(connection, beats).values(name=name, at=at)
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
     return [None] * len(items)
 
 
-def open_store(url: str, on_commit: Callable[[int], None] = _ignore) -> Store:
-    """Open the database at `url` and bring a SQLite file to the current schema.
-
-    Raises:
-        StoreRefusedError: it cannot be used as it is; the text says what to do.
-    """
-    path = sqlite_path(url)
-    held = lock(path)
-    try:
-        writing, reading_ = open_sqlite(path)
-        migrate(writing)
-    except BaseException:
-        held.close()
-        raise
-    return Store(writing, reading_, held=held, on_commit=on_commit)
+def _any_due(owed: Sequence[Delivery], now: float) -> bool:
+    return any(delivery.state in _WAITING and delivery.due_at <= now for delivery in owed)

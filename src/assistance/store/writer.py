@@ -1,30 +1,41 @@
 """Group commit: everything that waits to be written goes into one transaction, made by one thread.
 
 A caller's answer waits for its commit, so a disk that syncs in 2 ms does not limit the service to 500 answers a second.
+
+When the connection breaks while a commit is under way, nobody knows whether it took place. The callers hear
+StoreUnavailableError and may try again: an ask with an idempotency key then finds itself stored, an outcome finds its
+lease gone and changes nothing, and what was leased comes back when the lease ends. Only an ask without a key can be
+stored twice.
 """
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from assistance.store.errors import StoreBrokenError, StoreUnavailableError
+from assistance.store.database import Database
+from assistance.store.errors import StoreBrokenError, StoreRefusedError, StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 
-Operation = Callable[[Connection, Sequence[Any]], Sequence[Any]]
-"""Writes a batch of items in the caller's transaction and gives one result an item, an exception among them for an
-item that is refused. It may run again after a rollback, so it changes nothing but the database."""
+Operation = Callable[..., Sequence[Any]]
+"""Called with a connection and a batch of items, it writes them in the caller's transaction and gives one result an
+item, an exception among them for an item that is refused. It may run again after a rollback, so it changes nothing but
+the database."""
 
 _BATCH = 256
 _RACES = 5
-_BROKEN = ("disk i/o error", "malformed", "not a database")
+PATIENCE = 10.0
+"""Seconds after which a caller is told that it could not be stored; it may be stored all the same."""
+_STOP = 10.0
+_ITEMS_FAULT = (IntegrityError, DataError, ProgrammingError)
+_UNDONE = frozenset({"40001", "40P01"})
+"""PostgreSQL undid the transaction so that another could go on: serialization_failure, deadlock_detected."""
 
 
 @dataclass(slots=True)
@@ -37,14 +48,14 @@ class _Job:
 
 
 class Writer:
-    """The one thread that writes."""
+    """A thread that writes. `broken` says why nothing can be written any more, or None."""
 
-    def __init__(self, engine: Engine, on_commit: Callable[[int], None] = lambda _size: None) -> None:
-        """Write through `engine`; `on_commit` hears the size of every group committed."""
-        self._engine = engine
+    def __init__(self, database: Database, name: str, on_commit: Callable[[int], None]) -> None:
+        """`on_commit` hears the size of every group committed."""
+        self._database = database
         self._on_commit = on_commit
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"store-writer-{name}", daemon=True)
         self.broken: str | None = None
 
     def start(self) -> None:
@@ -52,15 +63,15 @@ class Writer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is waiting, then end."""
+        """Write what is waiting, then end; a server that does not answer is not waited for."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(_STOP)
 
     async def write(self, operation: Operation, item: Any) -> Any:
         """The item's result, after its commit.
 
         Raises:
-            StoreUnavailableError: it was not stored.
+            StoreUnavailableError: it was not stored, or nobody knows.
             Exception: what the operation answered for this item.
         """
         if self.broken:
@@ -68,14 +79,19 @@ class Writer:
         loop = asyncio.get_running_loop()
         job = _Job(operation, item, loop, loop.create_future())
         self._jobs.put(job)
-        return await job.future
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await job.future
+        except TimeoutError:
+            raise StoreUnavailableError("no answer") from None
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
-            group = [first, *self._waiting()]
-            self._commit(group)
-            _answer(group)
-        self._engine.dispose()
+            # Whoever has given up meanwhile does not want it stored any more.
+            group = [job for job in (first, *self._waiting()) if not job.future.cancelled()]
+            for jobs in self._transactions(group):
+                self._commit(jobs)
+                _answer(jobs)
 
     def _waiting(self) -> Iterator[_Job]:
         for _ in range(_BATCH - 1):
@@ -88,46 +104,77 @@ class Writer:
                 return
             yield job
 
+    def _transactions(self, group: list[_Job]) -> Iterable[list[_Job]]:
+        """One for all where nobody else writes; else one a kind, since each kind locks rows in an order of its own."""
+        if self._database.held is not None:
+            return [group] if group else []
+        return _by_operation(group).values()
+
     def _commit(self, group: list[_Job]) -> None:
         try:
             self._transact(group)
+        except StoreUnavailableError as error:
+            _fail(group, error)
         except Exception as error:  # noqa: BLE001 - whatever it was, each caller must hear of it
-            if self.broken is None and len(group) > 1:
+            if len(group) > 1:
                 # One bad item must not take the others down with it.
-                for job in group:
-                    self._commit([job])
-                return
-            for job in group:
-                job.result = error
+                middle = len(group) // 2
+                self._commit(group[:middle])
+                self._commit(group[middle:])
+            elif isinstance(error, DBAPIError):
+                log.error("store_refused_item", operation=group[0].operation.__name__, reason=_name(error))  # noqa: TRY400
+                _fail(group, StoreUnavailableError(_name(error)))
+            else:
+                _fail(group, error)
 
     def _transact(self, group: list[_Job]) -> None:
-        for race in range(_RACES):
+        for races_left in reversed(range(_RACES)):
             try:
-                with self._engine.begin() as connection:
-                    for operation in dict.fromkeys(job.operation for job in group):
-                        jobs = [job for job in group if job.operation is operation]
+                with self._database.writing.begin() as connection:
+                    for operation, jobs in _by_operation(group).items():
                         results = operation(connection, [job.item for job in jobs])
                         for job, result in zip(jobs, results, strict=True):
                             job.result = result
-            except IntegrityError:
-                # Another process committed the same key or conversation first: now it is there to be read.
-                if race == _RACES - 1:
-                    raise
+            except StoreRefusedError as error:
+                raise StoreUnavailableError(str(error)) from None
             except DBAPIError as error:
-                raise self._unavailable(error) from error
+                if not (races_left and _was_a_race(error)):
+                    self._give_up(error)
             else:
                 self._on_commit(len(group))
                 return
 
-    def _unavailable(self, error: DBAPIError) -> StoreUnavailableError:
-        reason = str(error.orig)
-        if any(word in reason.lower() for word in _BROKEN):
-            # After a failed fsync nobody knows what is on the disk: reopen in a new process.
+    def _give_up(self, error: DBAPIError) -> NoReturn:
+        if isinstance(error, _ITEMS_FAULT):
+            raise error
+        if reason := self._database.broken(error):
             self.broken = reason
             log.critical("store_broken", reason=reason)
-            return StoreBrokenError(reason)
-        log.error("store_unavailable", reason=type(error.orig).__name__)
-        return StoreUnavailableError(type(error.orig).__name__)
+            raise StoreBrokenError(reason) from None
+        log.error("store_unavailable", reason=_name(error))
+        raise StoreUnavailableError(_name(error)) from None
+
+
+def _by_operation(group: Iterable[_Job]) -> dict[Operation, list[_Job]]:
+    jobs: dict[Operation, list[_Job]] = {}
+    for job in group:
+        jobs.setdefault(job.operation, []).append(job)
+    return jobs
+
+
+def _was_a_race(error: DBAPIError) -> bool:
+    """Whether another process was first: now it is there to be read."""
+    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in _UNDONE
+
+
+def _name(error: DBAPIError) -> str:
+    """What happened, without a word of what was to be stored."""
+    return type(error.orig).__name__
+
+
+def _fail(group: Iterable[_Job], error: Exception) -> None:
+    for job in group:
+        job.result = error
 
 
 def _answer(group: list[_Job]) -> None:
@@ -144,7 +191,7 @@ def _answer(group: list[_Job]) -> None:
 
 def _resolve(jobs: list[_Job]) -> None:
     for job in jobs:
-        if job.future.cancelled():
+        if job.future.done():
             continue
         if isinstance(job.result, BaseException):
             job.future.set_exception(job.result)

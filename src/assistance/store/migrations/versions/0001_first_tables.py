@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column(
             "request_id", sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql"), nullable=False
         ),
-        sa.Column("n", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column(
             "fence", sa.Integer(), autoincrement=False, nullable=False, comment="the lease under which it was made"
         ),
@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column(
             "request_id", sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql"), nullable=False
         ),
-        sa.Column("n", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("step", sa.SmallInteger(), nullable=False),
@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.Double(), nullable=False),
         sa.Column("owed_since", sa.Double(), nullable=False),
         sa.Column("parked_at", sa.Double(), nullable=True),
-        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("short", sa.Boolean(), nullable=False),
         sa.Column("lease_owner", sa.Text(), nullable=True),
@@ -164,12 +164,29 @@ def upgrade() -> None:
     )
     op.create_index("requests_by_client", "requests", ["client", "id"], unique=False)
     op.create_index(
+        "requests_by_conversation",
+        "requests",
+        ["conversation_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("conversation_id IS NOT NULL"),
+        postgresql_where=sa.text("conversation_id IS NOT NULL"),
+    )
+    op.create_index("requests_by_status", "requests", ["status", "id"], unique=False)
+    op.create_index(
         "requests_expiring",
         "requests",
         ["expires_at"],
         unique=False,
         sqlite_where=sa.text("status IN ('accepted', 'notified')"),
         postgresql_where=sa.text("status IN ('accepted', 'notified')"),
+    )
+    op.create_index(
+        "requests_not_erased",
+        "requests",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("description IS NOT NULL"),
+        postgresql_where=sa.text("description IS NOT NULL"),
     )
     op.create_index(
         "requests_open_conversation",
@@ -190,10 +207,23 @@ def downgrade() -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL AND status IN ('accepted', 'claimed', 'notified')"),
     )
     op.drop_index(
+        "requests_not_erased",
+        table_name="requests",
+        sqlite_where=sa.text("description IS NOT NULL"),
+        postgresql_where=sa.text("description IS NOT NULL"),
+    )
+    op.drop_index(
         "requests_expiring",
         table_name="requests",
         sqlite_where=sa.text("status IN ('accepted', 'notified')"),
         postgresql_where=sa.text("status IN ('accepted', 'notified')"),
+    )
+    op.drop_index("requests_by_status", table_name="requests")
+    op.drop_index(
+        "requests_by_conversation",
+        table_name="requests",
+        sqlite_where=sa.text("conversation_id IS NOT NULL"),
+        postgresql_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.drop_index("requests_by_client", table_name="requests")
     op.drop_table("requests")

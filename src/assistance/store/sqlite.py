@@ -1,4 +1,4 @@
-"""Opening the database: what is unsafe is refused, with a sentence that says what to do."""
+"""Opening SQLite: what is unsafe is refused, with a sentence that says what to do."""
 
 import fcntl
 import os
@@ -7,24 +7,38 @@ from typing import IO, Any
 
 import pysqlite3.dbapi2
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from assistance.store.database import Database
 from assistance.store.errors import StoreRefusedError
+from assistance.store.migrations import upgrade
 
 _FIXED = (3, 51, 3)
 """Before this (backports aside) two connections to one WAL file can corrupt it: https://sqlite.org/wal.html#walresetbug."""
 _READERS = 4
+_BROKEN = ("disk i/o error", "malformed", "not a database")
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def open_sqlite(path: Path) -> Database:
+    """The file, locked for this process and brought to the current schema.
 
     Raises:
-        StoreRefusedError: it is another kind of database.
+        StoreRefusedError: another process has it, the library has the WAL bug, or WAL and FULL cannot be had.
     """
-    if not url.startswith("sqlite:///"):
-        raise StoreRefusedError("only SQLite is supported yet: the database's URL must begin with sqlite:///")
-    return Path(url.removeprefix("sqlite:///"))
+    held = lock(path)
+    try:
+        writing, reading = sqlite_engines(path)
+        upgrade(writing)
+    except BaseException:
+        held.close()
+        raise
+    return Database(writing, reading, held=held, broken=_broken)
 
 
 def check_library() -> None:
@@ -35,7 +49,7 @@ def check_library() -> None:
         )
 
 
-def open_sqlite(path: Path) -> tuple[Engine, Engine]:
+def sqlite_engines(path: Path) -> tuple[Engine, Engine]:
     """One connection that writes and a few that read.
 
     Raises:
@@ -43,22 +57,23 @@ def open_sqlite(path: Path) -> tuple[Engine, Engine]:
     """
     check_library()
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = _sqlite_engine(path, size=1)
+    writer = _engine(path, size=1)
     event.listen(writer, "connect", _prepare_writer)
     event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    reader = _sqlite_engine(path, size=_READERS)
+    reader = _engine(path, size=_READERS)
     event.listen(reader, "connect", _prepare_reader)
     event.listen(reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return writer, reader
 
 
-def _sqlite_engine(path: Path, size: int) -> Engine:
+def _engine(path: Path, size: int) -> Engine:
     return create_engine(
         f"sqlite:///{path}",
         module=pysqlite3.dbapi2,
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
+        hide_parameters=True,
         # None leaves BEGIN to us: the driver's own would be deferred and could find the file busy half-way.
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 5},
     )
@@ -76,6 +91,12 @@ def _prepare_writer(connection: Any, _record: object) -> None:
 
 def _prepare_reader(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON")
+
+
+def _broken(error: DBAPIError) -> str | None:
+    """After a failed fsync nobody knows what is on the disk: only a new process may look."""
+    reason = str(error.orig)
+    return reason if any(word in reason.lower() for word in _BROKEN) else None
 
 
 def lock(path: Path) -> IO[str]:

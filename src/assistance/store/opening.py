@@ -1,0 +1,63 @@
+"""From a database's URL to an open store."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from assistance.store.errors import StoreRefusedError
+from assistance.store.migrations import upgrade
+from assistance.store.postgresql import migrating_engine, open_postgresql, unusable
+from assistance.store.sqlite import lock, open_sqlite, sqlite_engines, sqlite_path
+from assistance.store.store import Store
+
+Revisions = tuple[str | None, str | None]
+"""Before and after; None is an empty database."""
+
+
+def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None) -> Store:
+    """Open the database at `url`; a SQLite file is brought to the current schema.
+
+    Args:
+        url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or any libpq URI.
+        on_commit: hears the size of every group of writes that was committed, in a thread of the store.
+
+    Raises:
+        StoreRefusedError: it cannot be used as it is; the text says what to do.
+    """
+    database = open_sqlite(sqlite_path(url)) if _is_sqlite(url) else open_postgresql(url)
+    return Store(database, on_commit)
+
+
+def migrate(url: str) -> Revisions:
+    """Bring the database at `url` to the current schema; says from which revision to which.
+
+    On PostgreSQL the service may go on meanwhile, and of several migrations one works and the others wait.
+
+    Raises:
+        StoreRefusedError: it cannot be used as it is; the text says what to do.
+    """
+    if not _is_sqlite(url):
+        return _upgrade(migrating_engine(url))
+    path = sqlite_path(url)
+    with lock(path):
+        writing, reading = sqlite_engines(path)
+        reading.dispose()
+        return _upgrade(writing)
+
+
+def _upgrade(engine: Engine) -> Revisions:
+    try:
+        return upgrade(engine)
+    except DBAPIError as error:
+        raise unusable(error) from None
+    finally:
+        engine.dispose()
+
+
+def _is_sqlite(url: str) -> bool:
+    if url.startswith("sqlite:///"):
+        return True
+    if url.startswith(("postgresql://", "postgres://")):
+        return False
+    raise StoreRefusedError("the database's URL must begin with sqlite:/// or postgresql://")

@@ -1,0 +1,252 @@
+"""The queue: what is due is leased in the order of rank and time; what no longer holds is skipped."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_, update
+
+from assistance.model import OPEN, AssistanceRequest, Condition, Delivery, Event, Kind, State, Status, When
+from assistance.store.failover import after_failures
+from assistance.store.lanes import LaneState, granted, lane_states, spend
+from assistance.store.leasing import Key, Lease, lease_columns, owed_since, shared_now, these
+from assistance.store.rows import delivery_of, event_of, request_of
+from assistance.store.schema import deliveries, events, is_parked, is_waiting, requests
+
+_NOTICE_UNDER_WAY = 1.0
+"""Seconds after which an update is looked at again whose notice is being sent."""
+_ROUNDS = 20
+_MANY = 200
+"""Deliveries looked at once the first have turned out to be skipped: most failover steps are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What a dispatcher has room for: so many deliveries a channel, and one parked one for each channel to probe.
+
+    `is_open` says whether hours, as a delivery carries them, are open at an instant. `paces` are the messages per
+    second of the channels whose pace all processes share.
+    """
+
+    rooms: Mapping[str, int]
+    lease: Lease
+    now: float
+    is_open: Callable[[str, float], bool]
+    probes: Collection[str] = ()
+    paces: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A leased delivery with what is needed to say it; `event` is what an update tells of."""
+
+    delivery: Delivery
+    request: AssistanceRequest
+    thread: str | None = None
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was leased, and what the store remembers of the channels."""
+
+    works: tuple[Work, ...]
+    lanes: tuple[LaneState, ...]
+
+
+def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
+    """Lease what is due, in the order of rank and time; what no longer holds is skipped instead."""
+    return [_take(connection, item) for item in items]
+
+
+def _take(connection: Connection, item: Take) -> Taken:
+    now = shared_now(connection, item.now)
+    lanes = lane_states(connection, lock=item.paces.keys())
+    rooms = granted(item.rooms, item.paces, lanes, now)
+    left = Counter({**rooms, **dict.fromkeys(item.probes, 1)})
+    rows = [row for channel, room in rooms.items() for row in _due(connection, channel, room, item.now)]
+    rows += [row for channel in item.probes for row in _parked(connection, channel)]
+    works: list[Work] = []
+    for _ in range(_ROUNDS):
+        fitting, passed_over = _sort(connection, item, rows, left)
+        works += _lease(connection, fitting, item)
+        again = [channel for channel in rooms if channel in passed_over and left[channel]]
+        if not again:
+            break
+        rows = [row for channel in again for row in _due(connection, channel, _MANY, item.now)]
+    spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
+    return Taken(tuple(works), tuple(lanes))
+
+
+def _due(connection: Connection, channel: str, room: int, now: float) -> list[RowMapping]:
+    found: list[RowMapping] = []
+    for rank in (0, 1):
+        if len(found) < room:
+            query = (
+                select(deliveries)
+                .where(
+                    deliveries.c.channel == channel,
+                    deliveries.c.rank == rank,
+                    is_waiting,
+                    deliveries.c.due_at <= now,
+                )
+                .order_by(deliveries.c.due_at)
+                .limit(room - len(found))
+                .with_for_update(skip_locked=True)
+            )
+            found.extend(connection.execute(query).mappings())
+    return found
+
+
+def _parked(connection: Connection, channel: str) -> Sequence[RowMapping]:
+    query = (
+        select(deliveries)
+        .where(deliveries.c.channel == channel, is_parked)
+        .order_by(deliveries.c.rank, deliveries.c.owed_since)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(query).mappings().all()
+
+
+class _Fate(Enum):
+    SEND = auto()
+    WAIT = auto()
+    SKIP = auto()
+
+
+def _sort(
+    connection: Connection, item: Take, rows: Sequence[RowMapping], left: Counter[str]
+) -> tuple[list[Work], set[str]]:
+    """What is to be sent and fits into the room that is `left`, and the channels on which something was passed over."""
+    if not rows:
+        return [], set()
+    by_id = _requests(connection, {row["request_id"] for row in rows})
+    notices = _notices(connection, [row["request_id"] for row in rows if row["kind"] != Kind.NOTICE])
+    told = _events(connection, [(row["request_id"], row["about"]) for row in rows if row["about"] is not None])
+    works: list[Work] = []
+    passed_over: dict[_Fate, list[Work]] = {_Fate.WAIT: [], _Fate.SKIP: []}
+    for delivery in map(delivery_of, rows):
+        notice = notices.get((delivery.request_id, delivery.channel))
+        about = told.get((delivery.request_id, delivery.about or 0))
+        work = Work(delivery, by_id[delivery.request_id], notice.reference if notice else None, about)
+        fate = _fate(work, notice, item)
+        if fate is not _Fate.SEND:
+            passed_over[fate].append(work)
+        elif left[delivery.channel]:
+            left[delivery.channel] -= 1
+            works.append(work)
+    _wait(connection, passed_over[_Fate.WAIT], item.now)
+    gone = passed_over[_Fate.WAIT] + _skip(connection, passed_over[_Fate.SKIP], item.now)
+    return works, {work.delivery.channel for work in gone}
+
+
+def _fate(work: Work, notice: Delivery | None, item: Take) -> _Fate:
+    delivery = work.delivery
+    if delivery.kind is Kind.CALLBACK:
+        return _Fate.SEND
+    if delivery.kind is not Kind.NOTICE:
+        return _FOLLOWS.get(notice.state, _Fate.SKIP) if notice else _Fate.SKIP
+    if not _wanted(delivery, work.request):
+        return _Fate.SKIP
+    if _in_hours(delivery, item):
+        return _Fate.SEND
+    # Brought forward, it goes back to its own time: it may be open then.
+    return _Fate.WAIT if delivery.owed_since > item.now else _Fate.SKIP
+
+
+_FOLLOWS = {State.DELIVERED: _Fate.SEND, State.SENDING: _Fate.WAIT}
+"""What becomes of an update, by the state of its notice: one that is not told yet will say it all."""
+
+
+def _in_hours(delivery: Delivery, item: Take) -> bool:
+    """Whether its hours hold; they are looked at once, before the first try."""
+    if delivery.when is When.BOTH or delivery.hours is None or delivery.attempts:
+        return True
+    return item.is_open(delivery.hours, item.now) is (delivery.when is When.OPEN)
+
+
+def _wanted(delivery: Delivery, request: AssistanceRequest) -> bool:
+    if delivery.condition is Condition.UNDELIVERED and request.notified_at is not None:
+        return False
+    if delivery.condition is Condition.UNCLAIMED and request.claim is not None:
+        return False
+    return request.status in OPEN
+
+
+def _requests(connection: Connection, ids: Collection[str]) -> dict[str, AssistanceRequest]:
+    found = connection.execute(select(requests).where(requests.c.id.in_(ids)))
+    return {row["id"]: request_of(row) for row in found.mappings()}
+
+
+def _notices(connection: Connection, ids: list[str]) -> dict[tuple[str, str], Delivery]:
+    """The notice that an update belongs to, by request and channel."""
+    if not ids:
+        return {}
+    query = select(deliveries).where(deliveries.c.request_id.in_(ids), deliveries.c.kind == Kind.NOTICE)
+    return {(row["request_id"], row["channel"]): delivery_of(row) for row in connection.execute(query).mappings()}
+
+
+def _events(connection: Connection, keys: list[Key]) -> dict[Key, Event]:
+    if not keys:
+        return {}
+    query = select(events).where(tuple_(events.c.request_id, events.c.sequence).in_(keys))
+    return {(row["request_id"], row["sequence"]): event_of(row) for row in connection.execute(query).mappings()}
+
+
+def _lease(connection: Connection, works: list[Work], item: Take) -> list[Work]:
+    if not works:
+        return []
+    keys = [(work.delivery.request_id, work.delivery.n) for work in works]
+    leased = (
+        update(deliveries)
+        .where(these(keys))
+        .values(
+            **lease_columns(connection, item.lease, item.now),
+            fence=deliveries.c.fence + 1,
+            owed_since=owed_since(item.now),
+            parked_at=None,
+        )
+        .returning(deliveries)
+    )
+    rows = {(row["request_id"], row["n"]): delivery_of(row) for row in connection.execute(leased).mappings()}
+    return [replace(work, delivery=rows[key]) for key, work in zip(keys, works, strict=True)]
+
+
+def _wait(connection: Connection, works: list[Work], now: float) -> None:
+    if works:
+        connection.execute(_waiting, [_later(work.delivery, now) for work in works])
+
+
+_waiting = (
+    update(deliveries)
+    .where(deliveries.c.request_id == bindparam("_id"), deliveries.c.n == bindparam("_n"))
+    .values(due_at=bindparam("_due_at"))
+)
+
+
+def _later(delivery: Delivery, now: float) -> dict[str, object]:
+    due_at = delivery.owed_since if delivery.kind is Kind.NOTICE else now + _NOTICE_UNDER_WAY
+    return {"_id": delivery.request_id, "_n": delivery.n, "_due_at": due_at}
+
+
+def _skip(connection: Connection, works: list[Work], now: float) -> list[Work]:
+    """Skip them; says which. One whose request somebody is changing just now is left for the next look."""
+    matter = {work.request.id: work.request.sequence for work in works if work.request.status is Status.ACCEPTED}
+    held = _unchanged(connection, matter)
+    gone = [work for work in works if work.request.id not in matter or work.request.id in held]
+    if gone:
+        keys = [(work.delivery.request_id, work.delivery.n) for work in gone]
+        connection.execute(update(deliveries).where(these(keys)).values(state=str(State.SKIPPED)))
+        after_failures(connection, held, now)
+    return gone
+
+
+def _unchanged(connection: Connection, sequences: Mapping[str, int]) -> set[str]:
+    """Those of the requests that are as they were read, held; not waited for, since deliveries are held already."""
+    if not sequences:
+        return set()
+    same = tuple_(requests.c.id, requests.c.sequence).in_(sequences.items())
+    query = select(requests.c.id).where(same).order_by(requests.c.id).with_for_update(skip_locked=True)
+    return set(connection.execute(query).scalars())

@@ -1,0 +1,65 @@
+"""Waking dispatchers in other processes: one NOTIFY for all that was committed in the meantime, never one an accept.
+
+It goes out after the commit and in a transaction of its own: a NOTIFY takes a lock of the whole server until its
+transaction ends, so within the commit of an accept it would make all processes wait for each other's disks.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from assistance.store.errors import StoreRefusedError
+
+log = structlog.get_logger(__name__)
+
+_CHANNEL = "assistance_due"
+_RECONNECT = 1.0
+"""Seconds between two tries to listen."""
+
+
+class Wakes:
+    """Tells other processes that something is due, and hears it from them; if it gets lost, they look by themselves."""
+
+    def __init__(self, engine: Engine, conninfo: str) -> None:
+        """Tell through `engine`, listen on a connection of its own to `conninfo`."""
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._conninfo = conninfo
+        self._teller = ThreadPoolExecutor(1, thread_name_prefix="store-wakes")
+        self._telling = False
+
+    def tell(self) -> None:
+        """Something is due that no process has taken yet."""
+        if not self._telling:
+            self._telling = True
+            self._teller.submit(self._tell)
+
+    def _tell(self) -> None:
+        # What is committed from here on is told by the next one.
+        self._telling = False
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+        except (DBAPIError, StoreRefusedError) as error:
+            log.warning("wake_not_told", error=type(error).__name__)
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever a process tells, and after each gap in listening; until cancelled."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {_CHANNEL}")
+                    heard()
+                    async for _ in connection.notifies():
+                        heard()
+            except (psycopg.Error, OSError) as error:
+                log.warning("wakes_not_heard", error=type(error).__name__)
+            await asyncio.sleep(_RECONNECT)
+
+    def close(self) -> None:
+        """Tell what is to be told, then end."""
+        self._teller.shutdown()
