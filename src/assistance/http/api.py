@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 
@@ -12,10 +12,11 @@ from assistance import __version__
 from assistance.http import asking, health, looking, operating, topics
 from assistance.http.json_body import components
 from assistance.http.middleware import protect
-from assistance.http.problems import add_problem_handlers
+from assistance.http.problems import Problem, add_problem_handlers, problem_response
 from assistance.http.schemas import ProblemAnswer
 from assistance.http.services import Services
 from assistance.intake import Ask
+from assistance.store import StoreUnavailableError
 
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
@@ -66,6 +67,7 @@ def build_api(
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
+    app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
     protect(
         app,
         services.clock,
@@ -75,6 +77,17 @@ def build_api(
     )
     _complete_schema(app)
     return app
+
+
+async def _on_store_unavailable(request: Request, _error: Exception) -> Response:
+    problem = Problem(
+        503,
+        "Store unavailable",
+        "Nothing can be stored or read at the moment. Try again, with the same Idempotency-Key where there is one.",
+        type_="/problems/store-unavailable",
+        headers={"Retry-After": "1"},
+    )
+    return problem_response(problem, request.scope)
 
 
 def _complete_schema(app: FastAPI) -> None:
