@@ -1,9 +1,11 @@
 """A PostgreSQL server of a test's own, reached by its socket only, that can be killed and restored."""
 
+import asyncio
 import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,3 +95,11 @@ def cluster() -> Iterator[Cluster]:
     finally:
         made.close()
         shutil.rmtree(folder)
+
+
+async def migrate(url: str) -> None:
+    """Bring the database at `url` to the service's schema."""
+    command = [sys.executable, "-m", "assistance", "migrate"]
+    environment = {**os.environ, "ASSISTANCE_DATABASE_URL": url}
+    running = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
+    assert await running.wait() == 0
