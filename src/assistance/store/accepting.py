@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, update
 
 from assistance.model import AssistanceRequest, Delivery, Event, EventType, State
+from assistance.store.bulk import insert_rows
 from assistance.store.conversations import Conversation, conversation_of, open_conversations, updates_of
 from assistance.store.errors import KeyReusedError
 from assistance.store.keys import IdempotencyKey, KnownKeys, known_keys, write_keys
@@ -159,8 +160,7 @@ def _write(connection: Connection, batch: _Batch) -> None:
     write_keys(connection, batch.keys)
     batch.requests.sort(key=_unique)
     for table, rows in ((requests, batch.requests), (deliveries, batch.deliveries), (events, batch.events)):
-        if rows:
-            connection.execute(insert(table), rows)
+        insert_rows(connection, table, rows)
     if batch.follow_ups:
         # Last, since a request that was created in this very group may have been followed up in it.
         connection.execute(

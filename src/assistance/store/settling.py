@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
+from assistance.store.bulk import insert_rows
 from assistance.store.failover import after_failures
 from assistance.store.leasing import NOT_LEASED, still_leased
 from assistance.store.rows import attempt_row, event_row, storable
@@ -33,8 +34,9 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     if not settled:
         return mine
     connection.execute(_settling, [_settled_row(item) for item in settled])
-    connection.execute(
-        insert(attempts),
+    insert_rows(
+        connection,
+        attempts,
         [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
     )
     _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
@@ -94,7 +96,7 @@ def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, di
     if not told:
         return
     happened = [_event(item, rows[item.delivery.request_id]) for item in told]
-    connection.execute(insert(events), [event_row(event) for event in happened])
+    insert_rows(connection, events, [event_row(event) for event in happened])
     moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
     connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in moved.values()])
 
