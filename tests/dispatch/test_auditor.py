@@ -1,8 +1,10 @@
 """The auditor and the backlog's figures, on a real store and a clock that the test moves."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import pysqlite3.dbapi2
 import pytest
 from tests.fakes.clock import ManualClock
 
@@ -144,9 +146,10 @@ async def test_a_request_from_the_future_is_found(auditor: Auditor, store: Store
     assert await audits(auditor, clock, 0) == {"clock": 1}
 
 
-async def test_a_store_that_cannot_be_written_to_is_found(auditor: Auditor, store: Store, clock: Clock):
+async def test_a_store_that_cannot_be_written_to_is_found(auditor: Auditor, store: Store, clock: Clock, tmp_path: Path):
     """The audit writes before it reads."""
-    store._accepting.broken = "disk I/O error"
+    with closing(pysqlite3.dbapi2.connect(tmp_path / "a.db")) as connection:
+        connection.execute("DROP TABLE beats")
     assert await audits(auditor, clock, 0) == {"store": 1}
 
 

@@ -1,5 +1,6 @@
 """One process's rooms, opened in their order and closed in the opposite one."""
 
+import asyncio
 import os
 import random
 import socket
@@ -81,13 +82,13 @@ async def open_house(
         routing = _routing(settings, sandbox, clock)
         metrics = set_up_metrics(settings.environ, __version__)
         tracing = set_up_tracing(settings.environ, __version__)
-        opened.callback(tracing.shutdown)
-        opened.callback(metrics.shutdown)
+        for last in (tracing.shutdown, metrics.shutdown):
+            opened.push_async_callback(asyncio.to_thread, last)
         url = f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
         store = open_store(url, metrics.committed)
         opened.callback(store.close)
-        http = await opened.enter_async_context(Http())
-        dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics)
+        http = await opened.enter_async_context(Http(tracing=tracing.provider))
+        dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)
         house = House(
             settings=settings,
             clock=clock,
@@ -116,7 +117,7 @@ def _routing(settings: Settings, sandbox: "Sandbox | None", clock: Clock) -> Liv
     return LiveRouting(settings.config, environ, redirect=sandbox.redirect, clock=clock)
 
 
-def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics) -> Dispatcher:
+def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics, tracing: Tracing) -> Dispatcher:
     return Dispatcher(
         store,
         http,
@@ -125,6 +126,7 @@ def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics) -> Dis
         jitter=random.uniform,
         is_open=lambda hours, at: parse_hours(hours).is_open(at),
         metrics=metrics,
+        tracer=tracing.tracer("assistance.dispatch"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
+from opentelemetry.trace import SpanKind
 
 from assistance.model import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 from assistance.outgoing import Http, is_loopback, redact
@@ -75,6 +76,21 @@ async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib
         Verdict: TryLater (4xx, time-outs, network, TLS), Misconfigured (no STARTTLS, credentials, no service for us)
             or Undeliverable (5xx).
     """
+    with http.tracer.start_as_current_span(
+        "smtp", kind=SpanKind.CLIENT, attributes=_attributes(server), record_exception=False
+    ) as span:
+        try:
+            return await _converse(server, name, http, act)
+        except Verdict as verdict:
+            span.set_attribute("error.type", verdict.code or verdict.reason)
+            raise
+
+
+def _attributes(server: Server) -> dict[str, str | int]:
+    return {"network.protocol.name": "smtp", "server.address": server.host, "server.port": server.port}
+
+
+async def _converse(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
     client = _client(server, name, http)
     try:
         async with timeout(http.timeouts.whole):

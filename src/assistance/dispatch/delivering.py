@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
+from opentelemetry.trace import Tracer
 
 from assistance.dispatch.lane import Lane
 from assistance.dispatch.outcome import Try, settle
@@ -44,6 +45,7 @@ class Deliverer:
         *,
         jitter: Jitter,
         metrics: Metrics,
+        tracer: Tracer,
         wake: Callable[[], None],
     ) -> None:
         """`wake` is called when something may have become due."""
@@ -52,13 +54,14 @@ class Deliverer:
         self._clock = clock
         self._jitter = jitter
         self._metrics = metrics
+        self._tracer = tracer
         self._wake = wake
 
     async def deliver(self, lane: Lane, work: Work) -> None:
         """One try of `work`, recorded."""
         probing = lane.parked is not None
         try:
-            made = await send(lane.channel, lane.name, work, self._http, self._clock)
+            made = await send(lane.channel, lane.name, work, self._http, self._clock, tracer=self._tracer)
         except asyncio.CancelledError:
             # Shutting down is not a failed try.
             await asyncio.shield(self.release(lane, work))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 import structlog
+from opentelemetry.trace import Tracer
 
 from assistance.channels import Channel
 from assistance.dispatch.delivering import PROBE_EVERY, Deliverer
@@ -49,6 +50,7 @@ class Dispatcher:
         jitter: Jitter,
         is_open: Callable[[str, float], bool],
         metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         """Send nothing before `run`."""
         self._store = store
@@ -62,7 +64,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._beat_at = clock.monotonic()
         self._stopping = False
-        self._deliverer = Deliverer(store, http, clock, jitter=jitter, metrics=metrics, wake=self.wake)
+        self._deliverer = Deliverer(store, http, clock, jitter=jitter, metrics=metrics, tracer=tracer, wake=self.wake)
 
     @property
     def seconds_since_beat(self) -> float:

@@ -15,6 +15,7 @@ from assistance.http.middleware import protect
 from assistance.http.problems import Problem, add_problem_handlers, problem_response
 from assistance.http.schemas import ProblemAnswer
 from assistance.http.services import Services
+from assistance.http.spans import Discreet, untraced
 from assistance.intake import Ask
 from assistance.store import StoreUnavailableError
 
@@ -27,7 +28,7 @@ _TOKEN = {
     "bearerFormat": "JWT",
     "description": "An access token of the OIDC issuer.",
 }
-_TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False}
+_TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced}
 
 
 def build_api(
@@ -58,7 +59,11 @@ def build_api(
         redoc_url=None,
         docs_url="/docs" if accepts else None,
         openapi_url="/openapi.json" if accepts else None,
-        telemetry={**_TELEMETRY, "tracing": tracer_provider is not None, "tracer_provider": tracer_provider},
+        telemetry={
+            **_TELEMETRY,
+            "tracing": tracer_provider is not None,
+            "tracer_provider": Discreet(tracer_provider) if tracer_provider else None,
+        },
     )
     app.state.services = services
     routers = [health.routes]

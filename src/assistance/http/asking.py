@@ -13,6 +13,7 @@ from assistance.http.problems import Problem, validation_problem
 from assistance.http.responses import documented
 from assistance.http.schemas import AcceptedRequest
 from assistance.http.services import Services
+from assistance.http.spans import traceparent
 from assistance.http.waiting import until
 from assistance.intake import Ask, Caller, UnknownCallbackError, UnknownTopicError, answer
 from assistance.model import AssistanceRequest, Delivery, Status
@@ -53,7 +54,7 @@ async def ask(request: Request, principal: Requester, services: Here) -> Respons
         raise _unknown_topic(services, principal)
     if not may_request(principal, topic.name):
         raise forbidden(f"{REQUEST}:{topic.name}")
-    caller = Caller(principal.subject, request.scope["state"]["request_id"], request.headers.get("traceparent"))
+    caller = Caller(principal.subject, request.scope["state"]["request_id"], traceparent(request.headers))
     accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
     metrics.request(topic.name, accepted.how)
     metrics.accepted(clock.monotonic() - started)

@@ -68,7 +68,7 @@ class Http:
         self.tls = ssl.create_default_context()
         self._guard = guard
         self._clock = clock or SystemClock()
-        self._tracer = trace.get_tracer("assistance.outgoing", __version__, tracing)
+        self.tracer = trace.get_tracer("assistance.outgoing", __version__, tracing)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -175,7 +175,7 @@ class Http:
             # One request carries one proof; what the URL says would win or fail deep in the library.
             target = target.with_user(None)
         seconds = aiohttp.ClientTimeout(total=timeout or self.timeouts.whole, sock_connect=self.timeouts.connect)
-        with self._tracer.start_as_current_span(
+        with self.tracer.start_as_current_span(
             method, kind=trace.SpanKind.CLIENT, attributes=_attributes(method, target), record_exception=False
         ) as span:
             propagate.inject(headers)
