@@ -1,23 +1,110 @@
-"""The desk: what bots and time do to a request after it was accepted."""
+"""The desk: what people, bots and time do to a request after it was accepted.
+
+An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.com`, `api:desk`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
 
 from assistance.model import Clock, EventType, Status
-from assistance.store import Move, Moved, Store
+from assistance.routing import Routing, Topic, expected_response, plan
+from assistance.store import Erasure, FollowUp, Guard, Move, Moved, NotFoundError, Order, Reply, Reroute, Retry, Store
+
+
+class Dispatching(Protocol):
+    """A dispatcher in the same process."""
+
+    @property
+    def parked(self) -> frozenset[str]:
+        """The channels that are parked."""
+        ...
+
+    def wake(self) -> None:
+        """Look into the store: something may be due."""
+        ...
+
+    def try_parked(self, channel: str | None = None) -> None:
+        """Look into the store, and try that channel even though it is parked."""
+        ...
 
 
 class Desk:
-    """Moves requests on. Raises what `Store.move` raises."""
+    """Moves requests on, and lets those who were told hear of it.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        """Work on `store`."""
+    What changes a request raises what the store does: NotFoundError, ConflictError where its status forbids it,
+    ChangedError where `guard` does not know it again, StoreUnavailableError.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, routing: Callable[[], Routing], dispatching: Dispatching | None = None
+    ) -> None:
+        """Work on `store`; without `dispatching` another process finds what is due."""
         self._store = store
         self._clock = clock
+        self._routing = routing
+        self._dispatching = dispatching
 
-    async def cancel(self, request_id: str, client: str) -> Moved:
+    async def cancel(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
         """The customer needs nobody any more."""
-        return await self._store.move(
-            Move(request_id, Status.CANCELLED, EventType.CANCELLED, f"api:{client}", self._clock.now())
-        )
+        return await self._move(request_id, actor, guard, Status.CANCELLED, EventType.CANCELLED)
+
+    async def claim(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+        """`actor` has it. Of two who claim at once one is refused, with the claim of the other."""
+        return await self._move(request_id, actor, guard, Status.CLAIMED, EventType.CLAIMED)
+
+    async def release(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+        """Whoever had it has it no more."""
+        return await self._move(request_id, actor, guard, None, EventType.RELEASED)
+
+    async def resolve(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+        """The customer was helped."""
+        return await self._move(request_id, actor, guard, Status.RESOLVED, EventType.RESOLVED)
+
+    async def follow_up(self, request_id: str, actor: str, text: str, guard: Guard | None = None) -> Moved:
+        """The customer adds something."""
+        return self._told(await self._store.follow_up(FollowUp(self._order(request_id, actor, guard), text)))
+
+    async def reply(self, request_id: str, actor: str, text: str, guard: Guard | None = None) -> Moved:
+        """A person says something to the customer, which the bot finds in the time line."""
+        return self._told(await self._store.reply(Reply(self._order(request_id, actor, guard), text)))
+
+    async def reroute(self, request_id: str, actor: str, topic: Topic, guard: Guard | None = None) -> Moved:
+        """It is for the people of another topic."""
+        order = self._order(request_id, actor, guard)
+        seen = await self._store.get(request_id)
+        if seen is None:
+            raise NotFoundError(request_id)
+        parked = self._dispatching.parked if self._dispatching else frozenset()
+        owed = plan(topic, request_id, order.now, seen[0].priority, self._routing().channels, parked)
+        expected = expected_response(topic, order.now)
+        return self._told(await self._store.reroute(Reroute(order, topic.name, topic.title, owed, expected)))
+
+    async def retry(self, retry: Retry) -> Moved:
+        """An operator sends a delivery again."""
+        moved = await self._store.retry(retry)
+        if self._dispatching:
+            self._dispatching.try_parked(next(d.channel for d in moved.deliveries if d.n == retry.n))
+        return moved
+
+    async def erase(self, request_id: str, actor: str) -> Moved:
+        """Erase what the customer wrote, here and in the channels that can."""
+        channels = self._routing().channels
+        rewritable = {name for name, channel in channels.items() if hasattr(channel, "update")}
+        return self._told(await self._store.erase(Erasure(self._order(request_id, actor), rewritable)))
 
     async def expire(self) -> int:
         """Expire what nobody took in its time; says how many."""
         return len(await self._store.expire(self._clock.now()))
+
+    def _order(self, request_id: str, actor: str, guard: Guard | None = None) -> Order:
+        return Order(request_id, actor, self._clock.now(), guard)
+
+    async def _move(
+        self, request_id: str, actor: str, guard: Guard | None, status: Status | None, type_: EventType
+    ) -> Moved:
+        return self._told(await self._store.move(Move(self._order(request_id, actor, guard), status, type_)))
+
+    def _told(self, moved: Moved) -> Moved:
+        if self._dispatching:
+            self._dispatching.wake()
+        return moved

@@ -22,6 +22,7 @@ from assistance.http.access import Access
 from assistance.http.api import build_api
 from assistance.http.limits import RateLimit
 from assistance.http.services import Services
+from assistance.http.waiting import WaitingRoom
 from assistance.intake import Intake
 from assistance.model import Attempt, Clock, SystemClock, uuid7
 from assistance.outgoing import Http
@@ -59,6 +60,7 @@ class House:
     metrics: Metrics
     tracing: Tracing
     health: Health
+    waiting: WaitingRoom
     dispatcher: Dispatcher | None
     backlog: BacklogWatch
     auditor: Auditor
@@ -96,10 +98,11 @@ async def open_house(
             store=store,
             http=http,
             jwks=_jwks(settings, http, clock, metrics, dev=dev),
-            desk=Desk(store, clock),
+            desk=Desk(store, clock, lambda: routing.current, dispatcher),
             metrics=metrics,
             tracing=tracing,
             health=Health(store, clock, dispatcher, routing, accepts=role is not Role.DISPATCHER),
+            waiting=WaitingRoom(store, settings.max_concurrency),
             dispatcher=dispatcher,
             backlog=_backlog(store, clock, routing),
             auditor=_auditor(store, clock, routing),
@@ -176,6 +179,7 @@ def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
         intake=Intake(house.store, lambda: house.routing.current, clock, uuid7, house.dispatcher),
         desk=house.desk,
         store=house.store,
+        waiting=house.waiting,
         routing=house.routing,
         metrics=house.metrics,
         clock=clock,

@@ -199,6 +199,7 @@ async def _leave(house: House, server: HttpServer, *, linger: float) -> None:
     """Not ready at once, accept for a while, finish what is under way, give leases back."""
     house.health.stopping = True
     server.retire()
+    house.waiting.close()
     await asyncio.sleep(linger)
     await server.stop(_DRAIN)
     if house.dispatcher is not None:

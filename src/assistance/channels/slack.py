@@ -64,7 +64,9 @@ class Slack(Channel):
     async def update(self, reference: str, message: Message, http: Http) -> None:
         """Rewrite the message `reference`."""
         channel, _, ts = reference.rpartition(":")
-        await self._call(http, "chat.update", {"channel": channel, "ts": ts, "blocks": [], **_words(message)})
+        # Without metadata Slack keeps that of the first message, and with it the key by which to find it.
+        words = {name: value for name, value in _words(message).items() if name != "metadata"}
+        await self._call(http, "chat.update", {"channel": channel, "ts": ts, "blocks": [], **words})
 
     async def probe(self, http: Http) -> None:
         """Ask Slack who the token belongs to."""

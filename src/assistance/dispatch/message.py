@@ -13,18 +13,20 @@ _UPDATES = {
     EventType.RELEASED: "Given back by {actor}: somebody is needed",
     EventType.RESOLVED: "Resolved by {actor}",
     EventType.REPLIED: "{actor} replied to the customer",
-    EventType.REROUTED: "Moved to another topic by {actor}",
+    EventType.REROUTED: "Moved to {to} by {actor}",
+    EventType.ERASED: "The text was erased",
 }
 
 
 def compose(work: Work) -> Message:
     """The message of a leased delivery."""
     if work.delivery.kind is Kind.NOTICE:
-        return _notice(work)
+        return notice(work)
     return _update(work)
 
 
-def _notice(work: Work) -> Message:
+def notice(work: Work) -> Message:
+    """What tells people of the request, as it is now."""
     request, delivery = work.request, work.delivery
     who = request.customer.name if request.customer and request.customer.name else "A customer"
     return Message(
@@ -42,9 +44,8 @@ def _notice(work: Work) -> Message:
 
 def _said(request: AssistanceRequest) -> str:
     """Everything the customer wrote, oldest first."""
-    if request.description is None:
-        return _ERASED
-    return "\n\n".join((request.description, *request.follow_ups))
+    words = (_ERASED if request.description is None else request.description, *request.follow_ups)
+    return "\n\n".join(word for word in words if word)
 
 
 def _fields(request: AssistanceRequest) -> tuple[tuple[str, str], ...]:
@@ -72,11 +73,14 @@ def _minute(instant: float) -> str:
 def _update(work: Work) -> Message:
     request, delivery, event = work.request, work.delivery, work.event
     type_ = event.type if event else EventType.FOLLOWED_UP
-    title = _UPDATES.get(type_, "News").format(actor=event.actor if event and event.actor else "somebody")
+    data = event.data if event else {}
+    title = _UPDATES.get(type_, "News").format(actor=name_of(event.actor if event else None), to=data.get("to"))
+    # Whoever is told that it went to another topic knows it by the old one.
+    topic = data.get("from") or request.topic_title or request.topic
     return Message(
         key=delivery.key,
         kind=delivery.kind,
-        title=f"{request.topic_title or request.topic}: {title[0].lower()}{title[1:]}",
+        title=f"{topic}: {title[0].lower()}{title[1:]}",
         body=_news(work),
         created_at=event.at if event else request.created_at,
         fields=(("Request", request.id),),
@@ -87,8 +91,19 @@ def _update(work: Work) -> Message:
 
 
 def _news(work: Work) -> str:
-    if work.event is None or work.event.type is not EventType.FOLLOWED_UP:
-        return ""
-    number = work.event.data.get("follow_up")
+    """The words that the event brought."""
+    event = work.event
+    if event is not None and event.type is EventType.REPLIED:
+        return str(event.data.get("text") or _ERASED)
+    if event is None or event.type is not EventType.FOLLOWED_UP:
+        return _ERASED if event is not None and event.type is EventType.ERASED else ""
+    number = event.data.get("follow_up")
     texts = work.request.follow_ups
-    return texts[number] if isinstance(number, int) and number < len(texts) else _ERASED
+    return (texts[number] if isinstance(number, int) and number < len(texts) else "") or _ERASED
+
+
+def name_of(actor: str | None) -> str:
+    """The name in an actor, as people know each other: `slack:U123 Ana` is Ana, `mail:ana@example.com` the address."""
+    kind, _, who = (actor or "").partition(":")
+    name = who if kind in {"api", "mail"} else who.partition(" ")[2] or who
+    return name or "somebody"

@@ -1,7 +1,7 @@
 """One try: the channel's coroutine under a time limit, in a span, with whatever it raises turned into a verdict."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from opentelemetry import trace
@@ -10,6 +10,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from assistance.channels import Channel
 from assistance.dispatch.message import compose
 from assistance.dispatch.outcome import Try
+from assistance.dispatch.rewriting import aloud, rewritten
 from assistance.model import (
     Attempt,
     Clock,
@@ -48,7 +49,7 @@ async def send(channel: Channel, name: str, work: Work, http: Http, clock: Clock
     with tracer.start_as_current_span(
         f"deliver {name}", context, trace.SpanKind.CONSUMER, _attributes(name, work), links
     ) as span:
-        verdict, reference = await _say(channel, lambda: compose(work), http)
+        verdict, reference = await _say(channel, lambda: _by_kind(channel, work, http))
         if verdict is not None:
             span.set_attribute("error.type", verdict.reason)
             span.set_status(trace.StatusCode.ERROR, verdict.reason)
@@ -69,10 +70,10 @@ def _attributes(channel: str, work: Work) -> dict[str, str | int]:
     }
 
 
-async def _say(channel: Channel, compose_: Callable[[], Message], http: Http) -> tuple[Verdict | None, str | None]:
+async def _say(channel: Channel, say: Callable[[], Awaitable[str | None]]) -> tuple[Verdict | None, str | None]:
     try:
         async with asyncio.timeout(TIME_LIMIT):
-            return None, await _by_kind(channel, compose_(), http)
+            return None, await say()
     except Verdict as verdict:
         return verdict, None
     except TimeoutError:
@@ -85,13 +86,21 @@ async def _say(channel: Channel, compose_: Callable[[], Message], http: Http) ->
         return TryLater(Reason.BUG, code=type(error).__name__), None
 
 
-async def _by_kind(channel: Channel, message: Message, http: Http) -> str | None:
-    if message.kind is Kind.UPDATE and message.thread is not None:
-        reply_to = getattr(channel, "reply_to", None)
-        if reply_to is not None:
-            reference: str | None = await reply_to(message.thread, message, http)
-            return reference
-    return await channel.send(message, http)
+async def _by_kind(channel: Channel, work: Work, http: Http) -> str | None:
+    """Say it where it belongs: what has changed by rewriting the notice, what must be heard below it."""
+    news = compose(work)
+    if news.kind is not Kind.UPDATE or news.thread is None:
+        return await channel.send(news, http)
+    update, reply_to = getattr(channel, "update", None), getattr(channel, "reply_to", None)
+    again = rewritten(work) if update is not None else None
+    if update is not None and again is not None:
+        await update(again.thread, again, http)
+        if not aloud(work):
+            return None
+    if reply_to is None:
+        return await channel.send(news, http)
+    reference: str | None = await reply_to(news.thread, news, http)
+    return reference
 
 
 async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:
@@ -105,7 +114,7 @@ async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> 
         created_at=now,
     )
     started = clock.monotonic()
-    verdict, _ = await _say(channel, lambda: message, http)
+    verdict, _ = await _say(channel, lambda: channel.send(message, http))
     seconds = clock.monotonic() - started
     if verdict is None:
         return Attempt(now, seconds, Outcome.DELIVERED)

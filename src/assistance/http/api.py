@@ -9,7 +9,7 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 
 from assistance import __version__
-from assistance.http import asking, health, looking, operating, topics
+from assistance.http import adding, asking, events, health, looking, operating, replaying, topics, working
 from assistance.http.json_body import components
 from assistance.http.middleware import protect
 from assistance.http.problems import Problem, add_problem_handlers, problem_response
@@ -28,6 +28,8 @@ _TOKEN = {
     "bearerFormat": "JWT",
     "description": "An access token of the OIDC issuer.",
 }
+_ROOMS = (asking, looking, adding, events, working, operating, replaying, topics)
+_READ_BY_HAND = (Ask, adding.Words, working.Destination, operating.ExplainBody, replaying.Replay, ProblemAnswer)
 _TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced}
 
 
@@ -68,7 +70,7 @@ def build_api(
     app.state.services = services
     routers = [health.routes]
     if accepts:
-        routers += [health.heartbeats, asking.routes, looking.routes, operating.routes, topics.routes, *more]
+        routers += [health.heartbeats, *(room.routes for room in _ROOMS), *more]
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
@@ -103,7 +105,7 @@ def _complete_schema(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = plain()
             parts = document.setdefault("components", {})
-            parts.setdefault("schemas", {}).update(components(Ask, operating.ExplainBody, ProblemAnswer))
+            parts.setdefault("schemas", {}).update(components(*_READ_BY_HAND))
             parts["securitySchemes"] = {"token": _TOKEN}
             for operation in (each for path in document["paths"].values() for each in path.values()):
                 if "401" in operation["responses"]:

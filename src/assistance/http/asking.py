@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
+from starlette.types import Scope
 
 from assistance.http.access import forbidden
 from assistance.http.callers import Here, Requester
@@ -14,7 +15,6 @@ from assistance.http.responses import documented
 from assistance.http.schemas import AcceptedRequest
 from assistance.http.services import Services
 from assistance.http.spans import traceparent
-from assistance.http.waiting import until
 from assistance.intake import Ask, Caller, UnknownCallbackError, UnknownTopicError, answer
 from assistance.model import AssistanceRequest, Delivery, Status
 from assistance.security import Principal
@@ -58,7 +58,7 @@ async def ask(request: Request, principal: Requester, services: Here) -> Respons
     accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
     metrics.request(topic.name, accepted.how)
     metrics.accepted(clock.monotonic() - started)
-    return await _answer(services, accepted, body, wait_of(request))
+    return await _answer(services, accepted, body, wait_of(request), request.scope)
 
 
 async def _accept(
@@ -80,15 +80,17 @@ async def _accept(
         ) from None
 
 
-async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float | None) -> Response:
+async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float | None, scope: Scope) -> Response:
     if accepted.answer is not None:
         return _response(*accepted.answer, accepted.request.id, {"Idempotency-Replayed": "true"})
     request: AssistanceRequest = accepted.request
     deliveries: Sequence[Delivery] = accepted.deliveries
     headers: dict[str, str] = {}
     if wait:
-        request, deliveries = await _told(services, request, deliveries, min(wait, _LONGEST_WAIT))
-        headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
+        with services.waiting.seat(scope) as seated:
+            if seated:
+                request, deliveries = await _told(services, request, deliveries, min(wait, _LONGEST_WAIT))
+                headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
     status = 201 if accepted.how is Acceptance.CREATED else 200
     return _response(status, answer(request, deliveries, body.ignored()), request.id, headers)
 
@@ -107,7 +109,7 @@ async def _told(
     async def look() -> tuple[AssistanceRequest, Sequence[Delivery]]:
         return await services.store.get(request.id) or (request, deliveries)
 
-    return await until(services.store, request.id, look, lambda seen: seen[0].status is not Status.ACCEPTED, seconds)
+    return await services.waiting.until(request.id, look, lambda seen: seen[0].status is not Status.ACCEPTED, seconds)
 
 
 def _key(request: Request) -> str | None:

@@ -4,8 +4,10 @@ import re
 from hashlib import blake2b
 
 from fastapi import Request
+from pydantic_core import to_json
 
-from assistance.http.problems import Problem
+from assistance.model import represent
+from assistance.store import Guard
 
 LONGEST_WAIT = 60.0
 
@@ -29,10 +31,11 @@ def unchanged(request: Request, tag: str) -> bool:
     return _named(request, "if-none-match", tag) is True
 
 
-def check_match(request: Request, tag: str) -> None:
-    """Raise Problem 412 when the caller means another version."""
-    if _named(request, "if-match", tag) is False:
-        raise Problem(412, detail="The request has changed since; look at it again.")
+def guard_of(request: Request) -> Guard | None:
+    """What knows the version that `If-Match` names; None without. For the store, which asks before it changes it."""
+    if "if-match" not in request.headers:
+        return None
+    return lambda seen, owed: _named(request, "if-match", etag(to_json(represent(seen, owed)))) is True
 
 
 def wait_of(request: Request) -> float | None:

@@ -1,6 +1,7 @@
 """What is refused at the door, from the request's head alone, and the one form that every path takes."""
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,7 +40,8 @@ class Gate:
     """Lets in what is well formed, not too large and not too much at once.
 
     It also takes the slash from the end of a path, so that both forms reach the same route, and replaces the peer's
-    address in the scope by the client's own when a trusted proxy names it.
+    address in the scope by the client's own when a trusted proxy names it. `scope["state"]["leave"]` is for who waits
+    inside for long: calling it gives the place to somebody else.
 
     Args:
         app: what is behind the gate.
@@ -75,16 +77,35 @@ class Gate:
             await problem_response(_busy(), scope)(scope, receive, send)
             return
         self._inside += 1
+        # Who is only kept waiting for news leaves early, or a few patient callers would shut everybody out.
+        leave = scope.setdefault("state", {})["leave"] = _Once(self._left)
         try:
             await self._app(scope, receive, send)
         finally:
-            self._inside -= 1
+            leave()
+
+    def _left(self) -> None:
+        self._inside -= 1
 
     def _see_through_proxies(self, scope: Scope) -> None:
         forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         peer, port = scope["client"]
         address = client_address(peer, forwarded, self._trusted_proxies)
         scope["client"] = (address, port if address == peer else 0)
+
+
+class _Once:
+    """Calls back the first time it is called."""
+
+    __slots__ = ("_callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback: Callable[[], None] | None = callback
+
+    def __call__(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
 
 
 def _busy() -> Problem:

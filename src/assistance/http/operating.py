@@ -1,34 +1,32 @@
 """For operators: what is owed and why, the configuration, the channels."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AfterValidator, BaseModel, Field
-from pydantic_core import PydanticCustomError, to_json
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
-from assistance.http.callers import Here, manager
+from assistance.http.callers import Here, Manager, manager
 from assistance.http.json_body import described, read_json, validate
-from assistance.http.looking import RequestId, canonical, not_found
+from assistance.http.looking import RequestId, canonical
+from assistance.http.parameters import Moment
 from assistance.http.problems import Problem
+from assistance.http.refusals import not_found, refusals
 from assistance.http.responses import documented
 from assistance.http.schemas import ChannelList, DeliveryList, TestAnswer
-from assistance.model import Attempt, Delivery, Priority, rfc3339, rfc3339_or_none
+from assistance.http.services import Services
+from assistance.model import Attempt, Delivery, Priority, State, rfc3339, rfc3339_or_none
 from assistance.routing import RoutingError, explain, parse_moment
 
-
-def _moment(value: str) -> str:
-    try:
-        parse_moment(value)
-    except ValueError:
-        raise PydanticCustomError("assistance", "must be an instant like 2026-11-23T10:00+01:00") from None
-    return value
+_SEND_SECONDS = 20.0
 
 
 class ExplainBody(BaseModel):
     """A request that nobody makes; `at` is an instant in ISO 8601, now by default."""
 
     topic: Annotated[str, Field(min_length=1)]
-    at: Annotated[str, AfterValidator(_moment)] | None = None
+    at: Moment | None = None
     priority: Priority = Priority.NORMAL
 
 
@@ -45,7 +43,33 @@ async def deliveries(request_id: RequestId, services: Here) -> Response:
     found = await services.store.tries(canonical(request_id))
     if not found:
         raise not_found()
-    return _json({"data": [_delivery(*each) for each in found]})
+    return _json({"data": [delivery_shown(*each) for each in found]})
+
+
+@routes.delete(
+    "/assistance/{request_id}/content",
+    status_code=204,
+    responses=documented(401, 403, 404, 503, no_content=True),
+)
+async def erase(request_id: RequestId, principal: Manager, services: Here) -> Response:
+    """Erase what the customer wrote, and what was answered, here and in channels that can."""
+    actor, id_ = f"api:{principal.subject}", canonical(request_id)
+    with refusals():
+        seen = (await services.desk.erase(id_, actor)).deliveries
+        if not _arrived(seen):
+            # A message that is being sent has the words still, and cannot be named before it has arrived.
+            await services.waiting.until(id_, lambda: _deliveries(services, id_), _arrived, _SEND_SECONDS)
+            await services.desk.erase(id_, actor)
+    return Response(status_code=204)
+
+
+async def _deliveries(services: Services, request_id: str) -> Sequence[Delivery]:
+    seen = await services.store.get(request_id)
+    return seen[1] if seen else ()
+
+
+def _arrived(owed: Sequence[Delivery]) -> bool:
+    return all(delivery.state is not State.SENDING for delivery in owed)
 
 
 @routes.post(
@@ -119,7 +143,8 @@ def _json(value: Any) -> Response:
     return Response(to_json(value), media_type="application/json")
 
 
-def _delivery(delivery: Delivery, tries: list[Attempt]) -> dict[str, Any]:
+def delivery_shown(delivery: Delivery, tries: list[Attempt]) -> dict[str, Any]:
+    """One delivery with its tries, ready for JSON."""
     return {
         "n": delivery.n,
         "channel": delivery.channel,

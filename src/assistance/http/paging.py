@@ -6,29 +6,52 @@ from uuid import UUID
 
 from fastapi import Request
 
-from assistance.http.problems import validation_problem
+from assistance.http.problems import refused
 
-_VERSION = b"\x01"
-_NOT_OURS = {"type": "assistance", "loc": ("query", "cursor"), "msg": "must be a cursor that this service gave out"}
+_REQUESTS = b"\x01"
+_DELIVERIES = b"\x02"
+_UUID = 16
+_N = 2
 
 
 def cursor_after(request_id: str) -> str:
     """The cursor of the page that begins after this request."""
-    return urlsafe_b64encode(_VERSION + UUID(request_id).bytes).decode().rstrip("=")
+    return _encoded(_REQUESTS + UUID(request_id).bytes)
 
 
 def read_cursor(cursor: str | None) -> str | None:
     """The id of the last request of the page before. Raises a 422 problem for what we did not give out."""
     if cursor is None:
         return None
+    return str(UUID(bytes=_decoded(cursor, _REQUESTS, _UUID)))
+
+
+def delivery_cursor(request_id: str, n: int) -> str:
+    """The cursor of the page that begins after this delivery."""
+    return _encoded(_DELIVERIES + UUID(request_id).bytes + n.to_bytes(_N))
+
+
+def read_delivery_cursor(cursor: str | None) -> tuple[str, int] | None:
+    """The key of the last delivery of the page before. Raises a 422 problem for what we did not give out."""
+    if cursor is None:
+        return None
+    raw = _decoded(cursor, _DELIVERIES, _UUID + _N)
+    return str(UUID(bytes=raw[:_UUID])), int.from_bytes(raw[_UUID:])
+
+
+def _encoded(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _decoded(cursor: str, version: bytes, size: int) -> bytes:
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        last = str(UUID(bytes=raw.removeprefix(_VERSION)))
     except ValueError:
-        last = ""
-    if not last or cursor_after(last) != cursor:
-        raise validation_problem([_NOT_OURS])
-    return last
+        raw = b""
+    # One cursor has one form: decoding is lenient, and what it would overlook we did not give out.
+    if len(raw) != 1 + size or raw[:1] != version or _encoded(raw) != cursor:
+        raise refused(("query", "cursor"), "must be a cursor that this service gave out")
+    return raw[1:]
 
 
 def next_link(request: Request, cursor: str) -> str:

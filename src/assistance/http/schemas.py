@@ -108,6 +108,38 @@ class DeliveryList(BaseModel):
     data: list[DeliveryAnswer]
 
 
+class OwedAnswer(BaseModel):
+    """A delivery of whatever request; `id` is what `/-/replay` takes."""
+
+    id: str
+    request_id: str
+    n: int
+    channel: str
+    kind: Kind
+    state: State
+    attempts: int
+    last_error: str | None
+    next_attempt_at: Instant | None
+    created_at: Instant = Field(description="When the request was accepted.")
+    owed_since: Instant = Field(description="From when on the channel's `retry_for` counts.")
+
+
+class OwedPage(BaseModel):
+    """A page of deliveries, those of the newest request first."""
+
+    data: list[OwedAnswer]
+    next_cursor: str | None
+
+
+class Replayed(BaseModel):
+    """What was sent again, or would be."""
+
+    dry_run: bool
+    count: int
+    ids: list[str]
+    more: bool = Field(description="Whether there are more: ask again.")
+
+
 class TopicAnswer(BaseModel):
     """What a bot may ask for."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from assistance.desk import Desk
 from assistance.http.access import Access
+from assistance.http.waiting import WaitingRoom
 from assistance.intake import Intake
 from assistance.model import Attempt, Clock
 from assistance.routing import LiveRouting
@@ -28,6 +29,7 @@ class Services:
     intake: Intake
     desk: Desk
     store: Store
+    waiting: WaitingRoom
     routing: LiveRouting
     metrics: Metrics
     clock: Clock

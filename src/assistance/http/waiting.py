@@ -1,9 +1,11 @@
 """Holding an answer until there is news."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
+
+from starlette.types import Scope
 
 from assistance.store import Store
 
@@ -13,19 +15,69 @@ _POLL = 1.0
 """Seconds between two looks without being told: another process may have changed it."""
 
 
-async def until(
-    store: Store, request_id: str, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool], seconds: float
-) -> T:
-    """What `look` gives once it is `enough`, or as it is after `seconds`."""
-    with store.changes.watch(request_id) as changed:
+class WaitingRoom:
+    """Where callers wait for a request to change, so many at once and until the process stops.
+
+    They do not count as being served (see `Gate`): whoever has a seat here costs a little memory and one look a second.
+    """
+
+    def __init__(self, store: Store, seats: int, *, keep_alive: float = 15.0) -> None:
+        """`store` tells what changes in this process; a stream says each `keep_alive` seconds that it is alive."""
+        self.keep_alive = keep_alive
+        self._store = store
+        self._free = seats
+        self._closing = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is kept waiting any more."""
+        return self._closing.is_set()
+
+    def close(self) -> None:
+        """Let everybody go with what there is."""
+        self._closing.set()
+
+    @contextmanager
+    def seat(self, scope: Scope) -> Iterator[bool]:
+        """A seat for the caller, who leaves its place at the gate; False where none is free."""
+        if self._free <= 0 or self.closed:
+            yield False
+            return
+        self._free -= 1
+        scope["state"].get("leave", _stay)()
+        try:
+            yield True
+        finally:
+            self._free += 1
+
+    async def until(
+        self,
+        request_id: str,
+        look: Callable[[], Awaitable[T]],
+        enough: Callable[[T], bool],
+        seconds: float,
+    ) -> T:
+        """What `look` gives once it is `enough`, or as it is after `seconds`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while True:
-            changed.clear()
-            seen = await look()
-            left = deadline - loop.time()
-            if enough(seen) or left <= 0:
-                return seen
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, _POLL)):
-                    await changed.wait()
+        with self._store.changes.watch(request_id) as changed:
+            while True:
+                changed.clear()
+                seen = await look()
+                left = deadline - loop.time()
+                if enough(seen) or left <= 0 or self.closed:
+                    return seen
+                await self._news(changed, min(left, _POLL))
+
+    async def _news(self, changed: asyncio.Event, seconds: float) -> None:
+        """Return when it has changed, when the room closes, or after `seconds`."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (changed, self._closing)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+def _stay() -> None:
+    """There is no gate."""

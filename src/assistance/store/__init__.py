@@ -2,7 +2,9 @@
 
 from assistance.store.accepting import Acceptance, Accepted, NewRequest
 from assistance.store.auditing import Backlog, Evidence
+from assistance.store.erasing import Erasure
 from assistance.store.errors import (
+    ChangedError,
     ConflictError,
     KeyReusedError,
     NotFoundError,
@@ -10,24 +12,36 @@ from assistance.store.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from assistance.store.following import FollowUp, Reply
+from assistance.store.holding import Guard, Moved, Order
 from assistance.store.keys import IdempotencyKey
 from assistance.store.lanes import Freeze, LaneState
 from assistance.store.leasing import Lease, Recovery, Renewal
-from assistance.store.lifecycle import Move, Moved
+from assistance.store.lifecycle import OVER, Move
 from assistance.store.opening import migrate, open_store
 from assistance.store.parking import Park, Unpark
-from assistance.store.reading import Query
+from assistance.store.reading import Query, Seen
+from assistance.store.replaying import AGAIN, STUCK, Owed, Retry, Selection
+from assistance.store.rerouting import Reroute
+from assistance.store.retention import Retained
 from assistance.store.settling import Settlement
 from assistance.store.store import Store
 from assistance.store.taking import Take, Taken, Work
 
 __all__ = [
+    "AGAIN",
+    "OVER",
+    "STUCK",
     "Acceptance",
     "Accepted",
     "Backlog",
+    "ChangedError",
     "ConflictError",
+    "Erasure",
     "Evidence",
+    "FollowUp",
     "Freeze",
+    "Guard",
     "IdempotencyKey",
     "KeyReusedError",
     "LaneState",
@@ -36,10 +50,18 @@ __all__ = [
     "Moved",
     "NewRequest",
     "NotFoundError",
+    "Order",
+    "Owed",
     "Park",
     "Query",
     "Recovery",
     "Renewal",
+    "Reply",
+    "Reroute",
+    "Retained",
+    "Retry",
+    "Seen",
+    "Selection",
     "Settlement",
     "Store",
     "StoreBrokenError",

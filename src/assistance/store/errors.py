@@ -1,5 +1,7 @@
 """What a caller of the store has to reckon with."""
 
+from assistance.model import Claim
+
 
 class StoreUnavailableError(Exception):
     """It could not be stored or read now; nothing was changed, or it is unknown whether it was."""
@@ -22,4 +24,13 @@ class NotFoundError(LookupError):
 
 
 class ConflictError(Exception):
-    """The request's state does not allow that."""
+    """The request's state does not allow that; `claim` says who has the request, if somebody has."""
+
+    def __init__(self, text: str, claim: Claim | None = None) -> None:
+        """See the class."""
+        super().__init__(text)
+        self.claim = claim
+
+
+class ChangedError(Exception):
+    """The request is not what the caller has seen any more."""

@@ -10,17 +10,38 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assistance.model import Attempt, Delivery, Event, State
-from assistance.store import accepting, auditing, lanes, leasing, lifecycle, parking, reading, settling, taking
+from assistance.store import (
+    accepting,
+    auditing,
+    erasing,
+    following,
+    lanes,
+    leasing,
+    lifecycle,
+    parking,
+    reading,
+    replaying,
+    rerouting,
+    retention,
+    settling,
+    taking,
+)
 from assistance.store.accepting import Accepted, NewRequest
 from assistance.store.auditing import Backlog, Evidence
 from assistance.store.changes import Changes
 from assistance.store.database import Database
+from assistance.store.erasing import Erasure
 from assistance.store.errors import StoreRefusedError, StoreUnavailableError
+from assistance.store.following import FollowUp, Reply
+from assistance.store.holding import Moved, Ordered
 from assistance.store.lanes import Freeze, LaneState
 from assistance.store.leasing import Recovery, Renewal
-from assistance.store.lifecycle import Move, Moved
+from assistance.store.lifecycle import Move
 from assistance.store.parking import Park, Unpark
 from assistance.store.reading import Query, Seen
+from assistance.store.replaying import Owed, Retry, Selection
+from assistance.store.rerouting import Reroute
+from assistance.store.retention import Retained
 from assistance.store.schema import beats
 from assistance.store.settling import Settlement
 from assistance.store.taking import Take, Taken
@@ -100,10 +121,33 @@ class Store:
         return accepted
 
     async def move(self, move: Move) -> Moved:
-        """Take a request to another status; raises NotFoundError, ConflictError."""
-        moved: Moved = await self._accepting.write(lifecycle.move, move)
-        self._tell(due=_any_due(moved.deliveries, move.now))
-        self.changes.tell([move.request_id])
+        """Take a request to another status; raises NotFoundError, ConflictError, ChangedError."""
+        return await self._change(lifecycle.move, move)
+
+    async def follow_up(self, follow_up: FollowUp) -> Moved:
+        """Add what the customer says now; raises as `move` does."""
+        return await self._change(following.follow_up, follow_up)
+
+    async def reply(self, reply: Reply) -> Moved:
+        """Write down what a person says to the customer; raises as `move` does."""
+        return await self._change(following.reply, reply)
+
+    async def reroute(self, reroute: Reroute) -> Moved:
+        """Take a request to the people of another topic; raises as `move` does."""
+        return await self._change(rerouting.reroute, reroute)
+
+    async def retry(self, retry: Retry) -> Moved:
+        """Make a delivery due once more; raises as `move` does."""
+        return await self._change(replaying.retry, retry)
+
+    async def erase(self, erasure: Erasure) -> Moved:
+        """Erase what the customer wrote; raises as `move` does."""
+        return await self._change(erasing.erase, erasure)
+
+    async def _change(self, operation: Operation, item: Ordered) -> Moved:
+        moved: Moved = await self._accepting.write(operation, item)
+        self._tell(due=_any_due(moved.deliveries, item.order.now))
+        self.changes.tell([moved.request.id])
         return moved
 
     async def expire(self, now: float) -> list[str]:
@@ -136,27 +180,40 @@ class Store:
 
     async def recover(self, recovery: Recovery) -> int:
         """Take back what processes held that are gone; says how many deliveries."""
-        return await self._in_steps(leasing.recover, recovery, leasing.AT_ONCE)
+        recovered = await self._in_steps(leasing.recover, recovery, leasing.AT_ONCE)
+        self._tell(due=recovered > 0)
+        return recovered
 
     async def park(self, park: Park) -> int:
         """Park a channel and what is due on it; says how many deliveries."""
-        return await self._in_steps(parking.park, park, parking.AT_ONCE)
+        parked = await self._in_steps(parking.park, park, parking.AT_ONCE)
+        self._tell(due=parked > 0)
+        return parked
 
     async def unpark(self, unpark: Unpark) -> int:
         """Let a channel go on; says how many deliveries are due again."""
-        return await self._in_steps(parking.unpark, unpark, parking.AT_ONCE)
+        resumed = await self._in_steps(parking.unpark, unpark, parking.AT_ONCE)
+        self._tell(due=resumed > 0)
+        return resumed
 
     async def _in_steps(self, operation: Operation, item: Any, at_once: int) -> int:
         """Do it again as long as there is more of it; each step commits, so that nobody waits for all of them."""
         total = count = await self._dispatching.write(operation, item)
         while count >= at_once:
             total += (count := await self._dispatching.write(operation, item))
-        self._tell(due=total > 0)
         return int(total)
 
     async def freeze(self, freeze: Freeze) -> None:
         """Remember `Retry-After`."""
         await self._dispatching.write(lanes.freeze, freeze)
+
+    async def retain(self, now: float) -> Retained:
+        """Forget what need not be kept any more; see `retention` for how long that is."""
+        return Retained(
+            keys=await self._in_steps(retention.forget_keys, now, retention.AT_ONCE),
+            erased=await self._in_steps(retention.erase_old, now, retention.AT_ONCE),
+            deleted=await self._in_steps(retention.delete_old, now, retention.AT_ONCE),
+        )
 
     async def lane_states(self) -> list[LaneState]:
         """What is remembered of every channel."""
@@ -181,6 +238,10 @@ class Store:
     async def time_line(self, request_id: str, after: int = 0) -> list[Event]:
         """What happened to a request since event number `after`."""
         return await self._read(reading.time_line, request_id, after)
+
+    async def deliveries(self, selection: Selection) -> list[Owed]:
+        """Deliveries of whatever request."""
+        return await self._read(replaying.select_deliveries, selection)
 
     async def tries(self, request_id: str) -> list[tuple[Delivery, list[Attempt]]]:
         """Every delivery of a request with its tries."""

@@ -17,6 +17,9 @@ from assistance.store.schema import deliveries, events, is_parked, is_waiting, r
 _NOTICE_UNDER_WAY = 1.0
 """Seconds after which an update is looked at again whose notice is being sent."""
 _ROUNDS = 20
+Place = tuple[str, str, int]
+"""A request, a channel and the step of the plan that tells it."""
+
 _MANY = 200
 """Deliveries looked at once the first have turned out to be skipped: most failover steps are."""
 
@@ -123,19 +126,20 @@ def _sort(
     if not rows:
         return [], set()
     by_id = _requests(connection, {row["request_id"] for row in rows})
-    notices = _notices(connection, [row["request_id"] for row in rows if row["kind"] != Kind.NOTICE])
+    notices, busy = _siblings(connection, {row["request_id"] for row in rows if row["kind"] != Kind.NOTICE})
     told = _events(connection, [(row["request_id"], row["about"]) for row in rows if row["about"] is not None])
     works: list[Work] = []
     passed_over: dict[_Fate, list[Work]] = {_Fate.WAIT: [], _Fate.SKIP: []}
     for delivery in map(delivery_of, rows):
-        notice = notices.get((delivery.request_id, delivery.channel))
+        notice = notices.get(place := _place(delivery))
         about = told.get((delivery.request_id, delivery.about or 0))
         work = Work(delivery, by_id[delivery.request_id], notice.reference if notice else None, about)
-        fate = _fate(work, notice, item)
+        fate = _Fate.WAIT if place in busy and notice is not None else _fate(work, notice, item)
         if fate is not _Fate.SEND:
             passed_over[fate].append(work)
         elif left[delivery.channel]:
             left[delivery.channel] -= 1
+            busy.add(place)
             works.append(work)
     _wait(connection, passed_over[_Fate.WAIT], item.now)
     gone = passed_over[_Fate.WAIT] + _skip(connection, passed_over[_Fate.SKIP], item.now)
@@ -156,7 +160,7 @@ def _fate(work: Work, notice: Delivery | None, item: Take) -> _Fate:
     return _Fate.WAIT if delivery.owed_since > item.now else _Fate.SKIP
 
 
-_FOLLOWS = {State.DELIVERED: _Fate.SEND, State.SENDING: _Fate.WAIT}
+_FOLLOWS = {State.DELIVERED: _Fate.SEND}
 """What becomes of an update, by the state of its notice: one that is not told yet will say it all."""
 
 
@@ -180,12 +184,21 @@ def _requests(connection: Connection, ids: Collection[str]) -> dict[str, Assista
     return {row["id"]: request_of(row) for row in found.mappings()}
 
 
-def _notices(connection: Connection, ids: list[str]) -> dict[tuple[str, str], Delivery]:
-    """The notice that an update belongs to, by request and channel."""
+def _siblings(connection: Connection, ids: Collection[str]) -> tuple[dict[Place, Delivery], set[Place]]:
+    """The notices that updates belong to, and the places at which something is on its way.
+
+    There updates wait: what is said about a notice goes out one by one, and a rewritten one says what came last.
+    """
     if not ids:
-        return {}
-    query = select(deliveries).where(deliveries.c.request_id.in_(ids), deliveries.c.kind == Kind.NOTICE)
-    return {(row["request_id"], row["channel"]): delivery_of(row) for row in connection.execute(query).mappings()}
+        return {}, set()
+    query = select(deliveries).where(deliveries.c.request_id.in_(ids))
+    found = [delivery_of(row) for row in connection.execute(query).mappings()]
+    notices = {_place(delivery): delivery for delivery in found if delivery.kind is Kind.NOTICE}
+    return notices, {_place(delivery) for delivery in found if delivery.state is State.SENDING}
+
+
+def _place(delivery: Delivery) -> Place:
+    return delivery.request_id, delivery.channel, delivery.step
 
 
 def _events(connection: Connection, keys: list[Key]) -> dict[Key, Event]:

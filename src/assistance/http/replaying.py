@@ -1,0 +1,173 @@
+"""For operators: what is stuck, and sending it again."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError, to_json
+
+from assistance.http.callers import Here, Manager, manager
+from assistance.http.json_body import described, read_json, validate
+from assistance.http.looking import RequestId, canonical
+from assistance.http.operating import delivery_shown
+from assistance.http.paging import delivery_cursor, next_link, read_delivery_cursor
+from assistance.http.parameters import Moment, Name
+from assistance.http.refusals import not_found, refusals
+from assistance.http.responses import documented
+from assistance.http.schemas import DeliveryAnswer, OwedPage, Replayed
+from assistance.http.services import Services
+from assistance.model import State, rfc3339, rfc3339_or_none
+from assistance.routing import parse_moment
+from assistance.store import AGAIN, STUCK, ConflictError, NotFoundError, Order, Owed, Retry, Selection
+
+_MOST = 1_000
+_AT_ONCE = 100
+_KEY = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.([1-9][0-9]{0,4}))?")
+
+routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])
+
+
+def _key(value: str) -> str:
+    if not _KEY.fullmatch(value):
+        raise PydanticCustomError("assistance", "must be the id of a request, or of a delivery: REQUEST.N")
+    return value.lower()
+
+
+def _sendable(value: State) -> State:
+    if value not in AGAIN:
+        raise PydanticCustomError("assistance", "must be failed, parked, retrying or skipped")
+    return value
+
+
+class Replay(BaseModel):
+    """Which deliveries to send again: those that fit everything that is given; one thing at least must be."""
+
+    ids: Annotated[
+        list[Annotated[str, AfterValidator(_key)]] | None,
+        Field(min_length=1, max_length=_MOST, description="Ids of requests, or of deliveries: REQUEST.N."),
+    ] = None
+    channel: Name | None = None
+    state: Annotated[State, AfterValidator(_sendable)] = State.FAILED
+    since: Annotated[Moment | None, Field(description="Only of requests accepted since then.")] = None
+    dry_run: Annotated[bool, Field(description="Say what would be sent again, and leave it.")] = False
+
+    @model_validator(mode="after")
+    def _selects(self) -> "Replay":
+        if not self.model_fields_set & {"ids", "channel", "state", "since"}:
+            raise PydanticCustomError("assistance", "must have ids, channel, state or since")
+        return self
+
+    def selection(self) -> Selection:
+        """One more than is sent at once, to know whether there are more."""
+        named = [match.groups() for each in self.ids or () if (match := _KEY.fullmatch(each))]
+        return Selection(
+            _MOST + 1,
+            frozenset({self.state}),
+            self.channel,
+            None if self.since is None else parse_moment(self.since),
+            None if self.ids is None else frozenset(request_id for request_id, n in named if n is None),
+            None if self.ids is None else frozenset((request_id, int(n)) for request_id, n in named if n is not None),
+            to_send=True,
+        )
+
+
+@routes.get("/-/deliveries", response_model=None, responses=documented(401, 403, 422, 503, ok=OwedPage))
+async def stuck(
+    request: Request,
+    services: Here,
+    *,
+    state: State | None = None,
+    channel: Name | None = None,
+    since: Moment | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: str | None = None,
+) -> Response:
+    """What is stuck, the newest request first: failed, parked and retrying deliveries, or those of one state."""
+    selection = Selection(
+        limit + 1,
+        STUCK if state is None else frozenset({state}),
+        channel,
+        None if since is None else parse_moment(since),
+        after=read_delivery_cursor(cursor),
+    )
+    found = await services.store.deliveries(selection)
+    last = found[limit - 1].delivery if len(found) > limit else None
+    following = delivery_cursor(last.request_id, last.n) if last else None
+    headers = {"Link": next_link(request, following)} if following else {}
+    body = {"data": [_owed(each) for each in found[:limit]], "next_cursor": following}
+    return Response(to_json(body), 200, headers, "application/json")
+
+
+@routes.post(
+    "/-/replay",
+    response_model=None,
+    openapi_extra=described(Replay),
+    responses=documented(400, 401, 403, 415, 422, 503, ok=Replayed),
+)
+async def replay(request: Request, principal: Manager, services: Here) -> Response:
+    """Send deliveries again, the oldest first, a thousand at most; `more` says whether to ask again."""
+    wanted = validate(Replay, await read_json(request))
+    found = await services.store.deliveries(wanted.selection())
+    ids = [each.delivery.key for each in found[:_MOST]]
+    if not wanted.dry_run:
+        actor, states = f"api:{principal.subject}", frozenset({wanted.state})
+        ids = await _again(services, found[:_MOST], actor, states)
+    body = {"dry_run": wanted.dry_run, "count": len(ids), "ids": ids, "more": len(found) > _MOST}
+    return Response(to_json(body), media_type="application/json")
+
+
+async def _again(services: Services, found: Sequence[Owed], actor: str, states: frozenset[State]) -> list[str]:
+    """Send them again; the keys of those that still were as they were found."""
+    now = services.clock.now()
+
+    async def one(owed: Owed) -> str | None:
+        with suppress(ConflictError, NotFoundError):
+            await services.desk.retry(Retry(Order(owed.delivery.request_id, actor, now), owed.delivery.n, states))
+            return owed.delivery.key
+        return None
+
+    sent: list[str | None] = []
+    for start in range(0, len(found), _AT_ONCE):
+        # So many share one commit, and what is accepted meanwhile gets its turn after each.
+        sent += await asyncio.gather(*(one(owed) for owed in found[start : start + _AT_ONCE]))
+    return [key for key in sent if key is not None]
+
+
+@routes.post(
+    "/assistance/{request_id}/deliveries/{n}/retry",
+    response_model=None,
+    responses=documented(401, 403, 404, 409, 422, 503, ok=DeliveryAnswer),
+)
+async def retry(
+    request_id: RequestId, n: Annotated[int, Path(ge=1, le=32_767)], principal: Manager, services: Here
+) -> Response:
+    """Send one delivery again, now, with its old key; a failed request is accepted anew."""
+    order = Order(canonical(request_id), f"api:{principal.subject}", services.clock.now())
+    with refusals():
+        await services.desk.retry(Retry(order, n))
+    found = await services.store.tries(order.request_id)
+    again = next((delivery_shown(*each) for each in found if each[0].n == n), None)
+    if again is None:
+        raise not_found()
+    return Response(to_json(again), media_type="application/json")
+
+
+def _owed(owed: Owed) -> dict[str, Any]:
+    delivery = owed.delivery
+    return {
+        "id": delivery.key,
+        "request_id": delivery.request_id,
+        "n": delivery.n,
+        "channel": delivery.channel,
+        "kind": delivery.kind,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "last_error": delivery.last_error,
+        "next_attempt_at": rfc3339_or_none(delivery.next_attempt_at),
+        "created_at": rfc3339(owed.created_at),
+        "owed_since": rfc3339(delivery.owed_since),
+    }

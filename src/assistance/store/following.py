@@ -1,0 +1,51 @@
+"""Words that come later: what the customer adds, and what a person replies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from assistance.model import OPEN, EventType, Status
+from assistance.store.holding import Moved, Order, hold, record, refusing, tell
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The customer adds `text`."""
+
+    order: Order
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A person says `text` to the customer."""
+
+    order: Order
+    text: str
+
+
+def follow_up(connection: Connection, items: Sequence[FollowUp]) -> list[Moved | Exception]:
+    """Add to a request that is not over; people who were told of it hear it, a later notice says it by itself."""
+    return refusing(_follow_up, connection, items)
+
+
+def _follow_up(connection: Connection, item: FollowUp) -> Moved:
+    # A failed request is not over: an operator sends it again, with what was added since.
+    found = hold(connection, item.order, OPEN | {Status.FAILED})
+    texts = (*found.request.follow_ups, item.text)
+    happened = EventType.FOLLOWED_UP, {"follow_up": len(texts) - 1}
+    after = record(connection, found.request, replace(found.request, follow_ups=texts), item.order, happened)
+    return tell(connection, after, found.deliveries, item.order.now)
+
+
+def reply(connection: Connection, items: Sequence[Reply]) -> list[Moved | Exception]:
+    """Write the reply into the time line, where the bot reads it; people hear that it was given."""
+    return refusing(_reply, connection, items)
+
+
+def _reply(connection: Connection, item: Reply) -> Moved:
+    found = hold(connection, item.order, OPEN)
+    happened = EventType.REPLIED, {"text": item.text}
+    after = record(connection, found.request, found.request, item.order, happened)
+    return tell(connection, after, found.deliveries, item.order.now)

@@ -1,0 +1,144 @@
+"""What is stuck, and sending it again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection, Select, and_, or_, select, tuple_, update
+
+from assistance.model import Delivery, EventType, Kind, State, Status
+from assistance.store.errors import ConflictError, NotFoundError
+from assistance.store.holding import Moved, Order, hold, record, refusing
+from assistance.store.leasing import Key
+from assistance.store.lifecycle import OVER, untaken
+from assistance.store.rerouting import conversation_goes_on
+from assistance.store.rows import delivery_of
+from assistance.store.schema import deliveries, requests
+
+STUCK = frozenset({State.RETRYING, State.PARKED, State.FAILED})
+"""Neither delivered nor simply waiting for its time."""
+
+AGAIN = frozenset({State.RETRYING, State.PARKED, State.FAILED, State.SKIPPED})
+"""What an operator may send again."""
+
+_KEYS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which deliveries; None means any.
+
+    `requests` and `keys` name them by request or one by one. `since` is when their requests were accepted at the
+    earliest. `after` is the last key of the page before. `to_send` leaves out what cannot be sent again.
+    """
+
+    limit: int
+    states: frozenset[State] = STUCK
+    channel: str | None = None
+    since: float | None = None
+    requests: frozenset[str] | None = None
+    keys: frozenset[Key] | None = None
+    after: Key | None = None
+    to_send: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A delivery, and when its request was accepted."""
+
+    delivery: Delivery
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send delivery `n` again, if it is in one of `states`."""
+
+    order: Order
+    n: int
+    states: frozenset[State] = field(default=AGAIN)
+
+
+def select_deliveries(connection: Connection, selection: Selection) -> list[Owed]:
+    """Deliveries of whatever request, the newest request first; those to be sent again the oldest first."""
+    statement = _filtered(selection).limit(selection.limit)
+    keys = deliveries.c.request_id, deliveries.c.n
+    statement = statement.order_by(*(key if selection.to_send else key.desc() for key in keys))
+    return [Owed(delivery_of(row), row["created_at"]) for row in connection.execute(statement).mappings()]
+
+
+def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
+    statement = (
+        select(deliveries, requests.c.created_at)
+        .join(requests, requests.c.id == deliveries.c.request_id)
+        .where(deliveries.c.state.in_([str(state) for state in selection.states]))
+    )
+    key = tuple_(deliveries.c.request_id, deliveries.c.n)
+    if selection.channel is not None:
+        statement = statement.where(deliveries.c.channel == selection.channel)
+    if selection.since is not None:
+        statement = statement.where(deliveries.c.request_id >= _first_id(selection.since))
+    if selection.requests is not None or selection.keys is not None:
+        named = deliveries.c.request_id.in_(selection.requests or ())
+        statement = statement.where(or_(named, key.in_(selection.keys)) if selection.keys else named)
+    if selection.after is not None:
+        last, n = selection.after
+        earlier = deliveries.c.request_id < last
+        statement = statement.where(or_(earlier, and_(deliveries.c.request_id == last, deliveries.c.n < n)))
+    if selection.to_send:
+        over = requests.c.status.in_([str(status) for status in OVER])
+        statement = statement.where(or_(deliveries.c.kind != Kind.NOTICE, ~over))
+    return statement
+
+
+def _first_id(instant: float) -> str:
+    """The smallest UUIDv7 of that millisecond: ids are in the order of acceptance, so no index on times is needed."""
+    digits = f"{min(max(int(instant * 1000), 0), 0xFFFF_FFFF_FFFF):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
+def retry(connection: Connection, items: Sequence[Retry]) -> list[Moved | Exception]:
+    """Make deliveries due now, with their old keys and a new `retry_for`, whatever their conditions were."""
+    return refusing(_retry, connection, items)
+
+
+def _retry(connection: Connection, item: Retry) -> Moved:
+    found = hold(connection, item.order, frozenset(Status))
+    request = found.request
+    delivery = next((each for each in found.deliveries if each.n == item.n), None)
+    if delivery is None:
+        raise NotFoundError(f"{request.id}.{item.n}")
+    if delivery.kind is Kind.NOTICE and request.status in OVER:
+        raise ConflictError(f"the request is {request.status}", request.claim)
+    if request.status is Status.FAILED and conversation_goes_on(connection, request):
+        raise ConflictError("its conversation goes on in another request")
+    _make_due(connection, delivery, item)
+    back = untaken(request) if request.status is Status.FAILED and delivery.kind is Kind.NOTICE else request.status
+    happened = EventType.DELIVERY_RETRIED, {"n": delivery.n, "channel": delivery.channel}
+    after = record(connection, request, replace(request, status=back), item.order, happened)
+    return Moved(after, found.deliveries)
+
+
+def _make_due(connection: Connection, delivery: Delivery, item: Retry) -> None:
+    """By its state as it is now: a dispatcher may have leased it since it was read."""
+    made = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.request_id == delivery.request_id,
+            deliveries.c.n == delivery.n,
+            deliveries.c.state.in_([str(state) for state in item.states]),
+        )
+        .values(
+            state=str(State.PENDING),
+            condition="always",
+            opening="both",
+            hours=None,
+            attempts=0,
+            due_at=item.order.now,
+            owed_since=item.order.now,
+            parked_at=None,
+            short=False,
+            last_error=None,
+        )
+    )
+    if made.rowcount == 0:
+        raise ConflictError(f"the delivery is {delivery.state}")
