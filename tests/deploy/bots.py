@@ -45,12 +45,12 @@ class Bots:
             await self._progress.wait_for(lambda: len(self.ids) >= wanted)
 
     @asynccontextmanager
-    async def asking(self, at_once: int = 8) -> AsyncIterator[None]:
+    async def asking(self, body: Any = ASK, at_once: int = 8) -> AsyncIterator[None]:
         """Inside of the block so many bots ask, each as soon as it has its answer."""
 
         async def bot() -> None:
             while True:
-                await self.ask()
+                await self.ask(body)
 
         running = [asyncio.create_task(bot()) for _ in range(at_once)]
         try:
@@ -62,14 +62,28 @@ class Bots:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    async def steadily(self, rate: float, until: asyncio.Event) -> None:
-        """Ask `rate` times a second, without waiting for answers, until the event; returns when all have one."""
+    async def steadily(self, body: Any, rate: float, until: asyncio.Event) -> float:
+        """Ask `rate` times a second, without waiting for answers, until the event; the rate that was reached.
+
+        On a machine that is too slow for the rate it asks less often: no more than a second's worth waits at once.
+        """
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        began = due = loop.time()
+        room = asyncio.Semaphore(int(rate))
+        before = self.statuses.total()
+
+        async def ask() -> None:
+            try:
+                await self.ask(body)
+            finally:
+                room.release()
+
         async with asyncio.TaskGroup() as asks:
             while not until.is_set():
-                due += 1 / rate
+                due = max(due + 1 / rate, loop.time())
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(due):
                         await until.wait()
-                asks.create_task(self.ask())
+                await room.acquire()
+                asks.create_task(ask())
+        return (self.statuses.total() - before) / (loop.time() - began)
