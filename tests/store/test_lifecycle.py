@@ -1,0 +1,103 @@
+"""What people, bots and time do to a request."""
+
+import asyncio
+
+import pytest
+from tests.store.asks import NOW, WEEK, ask, deliveries, events, move, request, settle, states, status, take
+
+from assistance.model import MOVES, Claim, EventType, Kind, State, Status
+from assistance.store import ConflictError, NotFoundError, Store
+
+
+async def test_a_claim_is_written_down_with_its_time(store: Store):
+    """On the request and on its time line."""
+    accepted = await ask(store)
+    moved = await move(store, accepted.request.id, Status.CLAIMED)
+    assert moved.request.claim == Claim("slack:U1 Ana", NOW + 1)
+    seen = await store.get(accepted.request.id)
+    assert seen is not None
+    assert seen[0] == moved.request
+    assert [(event.sequence, event.type, event.actor) for event in await events(store, accepted.request.id)][1:] == [
+        (2, EventType.CLAIMED, "slack:U1 Ana")
+    ]
+
+
+async def test_of_many_claims_at_the_same_time_one_wins(store: Store):
+    """All others hear that it is taken."""
+    accepted = await ask(store)
+    claims = [move(store, accepted.request.id, Status.CLAIMED) for _ in range(20)]
+    results = await asyncio.gather(*claims, return_exceptions=True)
+    assert sum(isinstance(result, ConflictError) for result in results) == 19
+    assert len(await events(store, accepted.request.id)) == 2
+
+
+async def test_a_claim_that_is_given_back_leaves_nobody(store: Store):
+    """The request is what it was before."""
+    accepted = await ask(store)
+    await move(store, accepted.request.id, Status.CLAIMED)
+    moved = await move(store, accepted.request.id, None)
+    assert (moved.request.status, moved.request.claim) == (Status.ACCEPTED, None)
+
+
+async def test_whoever_was_told_is_told_of_a_move(store: Store):
+    """One update for each channel that has the notice, about that very event."""
+    accepted = await ask(store, "slack", "mail")
+    [work] = await take(store, "slack")
+    await settle(store, work, State.DELIVERED)
+    moved = await move(store, accepted.request.id, Status.CLAIMED)
+    [told] = [each for each in moved.deliveries if each.kind is Kind.UPDATE]
+    assert (told.n, told.channel, told.about, told.state) == (3, "slack", 3, State.PENDING)
+    assert await deliveries(store, accepted.request.id) == list(moved.deliveries)
+
+
+@pytest.mark.parametrize("over", [Status.CANCELLED, Status.RESOLVED])
+@pytest.mark.parametrize("to", [Status.CANCELLED, Status.RESOLVED, Status.CLAIMED])
+async def test_what_is_over_stays_over(store: Store, over: Status, to: Status):
+    """No move leads out of it, and none is written."""
+    accepted = await ask(store)
+    await move(store, accepted.request.id, over)
+    assert not MOVES[over]
+    with pytest.raises(ConflictError):
+        await move(store, accepted.request.id, to)
+    assert await status(store, accepted.request.id) == over
+    assert len(await events(store, accepted.request.id)) == 2
+
+
+async def test_a_cancelled_request_owes_nothing_more(store: Store):
+    """What waits, is planned or parked is skipped; what is on its way comes to its end."""
+    accepted = await ask(store, "slack", "mail", "sms")
+    [work] = await take(store, "slack")
+    [tried] = await take(store, "mail")
+    await settle(store, tried, State.PARKED)
+    await move(store, accepted.request.id, Status.CANCELLED)
+    assert (await states(store, accepted.request.id))[:3] == [State.SENDING, State.SKIPPED, State.SKIPPED]
+    assert await settle(store, work, State.DELIVERED)
+
+
+async def test_nobody_moves_what_is_not_there(store: Store):
+    """An unknown id is not found."""
+    with pytest.raises(NotFoundError):
+        await move(store, request().id, Status.CANCELLED)
+
+
+async def test_a_request_expires_when_its_time_is_over_and_nothing_is_owed(store: Store):
+    """Until then it waits for somebody, and while something is owed too."""
+    told, owed, taken = [await ask(store) for _ in range(3)]
+    works = {work.request.id: work for work in await take(store, room=10)}
+    await settle(store, works[told.request.id], State.DELIVERED)
+    await settle(store, works[owed.request.id], State.PARKED)
+    await settle(store, works[taken.request.id], State.DELIVERED)
+    await move(store, taken.request.id, Status.CLAIMED)
+    assert await store.expire(NOW + WEEK - 1) == []
+    assert await store.expire(NOW + WEEK) == [told.request.id]
+    assert await store.expire(NOW + WEEK) == []
+    assert [await status(store, each.request.id) for each in (told, owed, taken)] == ["expired", "accepted", "claimed"]
+    assert (await events(store, told.request.id))[-1].type is EventType.EXPIRED
+
+
+async def test_a_log_channel_that_still_waits_keeps_a_request_from_expiring(store: Store):
+    """Whatever is owed is owed."""
+    accepted = await ask(store, "log")
+    assert await store.expire(NOW + WEEK) == []
+    await move(store, accepted.request.id, Status.CANCELLED)
+    assert await store.expire(NOW + WEEK) == []

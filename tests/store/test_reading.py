@@ -1,0 +1,111 @@
+"""Looking: pages, filters, and who is told of a change; it never waits for a writer."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.store.asks import ALL, NOW, ask, move, request, settle, take
+
+from assistance.model import State, Status
+from assistance.store import Query, Recovery, Store
+
+
+async def ids(store: Store, **filters: object) -> list[str]:
+    """What a query finds."""
+    return [seen[0].id for seen in await store.page(replace(ALL, **filters))]  # type: ignore[arg-type]
+
+
+async def test_pages_lead_through_everything_newest_first(store: Store):
+    """Each id once, whatever the size of a page; what comes meanwhile does not shift them."""
+    stored = [(await ask(store, at=NOW + n)).request.id for n in range(7)]
+    found: list[str] = []
+    while page := await store.page(Query(3, before=found[-1] if found else None)):
+        found += [seen[0].id for seen in page]
+        await ask(store, at=NOW + 100)
+    assert found == stored[::-1]
+
+
+async def test_filters_narrow_down_what_is_found(store: Store):
+    """By client, topic, status and conversation, alone and together; a list of topics may be empty."""
+    one = (await ask(store, conversation_id="c")).request.id
+    two = (await ask(store, client="other", conversation_id="c", at=NOW + 1)).request.id
+    three = (await ask(store, topic="pricing", at=NOW + 2)).request.id
+    await move(store, three, Status.CANCELLED)
+    assert await ids(store, client="bot") == [three, one]
+    assert await ids(store, topic="sales") == [two, one]
+    assert await ids(store, status="cancelled") == [three]
+    assert await ids(store, conversation_id="c") == [two, one]
+    assert await ids(store, client="bot", conversation_id="c") == [one]
+    assert await ids(store, topics=frozenset({"pricing", "x"})) == [three]
+    assert await ids(store, topics=frozenset()) == []
+    assert await ids(store, client="nobody") == []
+
+
+async def test_a_page_has_the_deliveries_of_each_request(store: Store):
+    """In their order."""
+    first, second = await ask(store, "a", "b"), await ask(store, "c", at=NOW + 1)
+    found = await store.page(ALL)
+    assert found == [(second.request, second.deliveries), (first.request, first.deliveries)]
+
+
+async def test_what_is_not_there_is_not_found(store: Store):
+    """None for a request, nothing for its time line and its tries."""
+    unknown = request().id
+    assert await store.get(unknown) is None
+    assert await store.time_line(unknown) == []
+    assert await store.tries(unknown) == []
+
+
+async def test_the_time_line_goes_on_after_an_event(store: Store):
+    """Whoever has seen some of it gets the rest."""
+    accepted = await ask(store)
+    await move(store, accepted.request.id, Status.CLAIMED)
+    await move(store, accepted.request.id, Status.RESOLVED)
+    assert [event.sequence for event in await store.time_line(accepted.request.id, after=1)] == [2, 3]
+
+
+async def test_whoever_watches_a_request_is_told_of_its_change(store: Store):
+    """Of its own only, and by every kind of change."""
+    accepted, other = await ask(store, conversation_id="c"), await ask(store)
+    with store.changes.watch(accepted.request.id) as changed, store.changes.watch(other.request.id) as unchanged:
+        [work] = [each for each in await take(store) if each.request.id == accepted.request.id]
+        for change in (
+            lambda: settle(store, work, State.DELIVERED),
+            lambda: ask(store, conversation_id="c"),
+            lambda: move(store, accepted.request.id, Status.CLAIMED),
+        ):
+            changed.clear()
+            await change()
+            async with asyncio.timeout(5):
+                await changed.wait()
+        assert not unchanged.is_set()
+
+
+async def test_readers_see_whole_commits_while_writers_write(store: Store):
+    """A request never without its delivery, a delivery's end never without the request's."""
+
+    async def write() -> None:
+        for _ in range(20):
+            accepted = await ask(store)
+            for work in await take(store):
+                await settle(store, work, State.DELIVERED)
+            await move(store, accepted.request.id, Status.CLAIMED)
+
+    writing = asyncio.ensure_future(write())
+    looks = 0
+    while not writing.done():
+        for seen, owed in await store.page(ALL):
+            assert len([each for each in owed if each.n == 1]) == 1
+            assert (owed[0].state is State.DELIVERED) is (seen.notified_at is not None)
+        looks += 1
+    await writing
+    assert looks > 1
+
+
+@pytest.mark.parametrize("at", [NOW, NOW + 10])
+async def test_a_store_that_can_be_written_to_says_so(store: Store, at: float):
+    """Again and again."""
+    await store.check_writable(at)
+    await store.check_writable(at)
+    assert store.broken is None
+    assert await store.recover(Recovery(at)) == 0
