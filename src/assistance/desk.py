@@ -8,7 +8,20 @@ from typing import Protocol
 
 from assistance.model import Clock, EventType, Status
 from assistance.routing import Routing, Topic, expected_response, plan
-from assistance.store import Erasure, FollowUp, Guard, Move, Moved, NotFoundError, Order, Reply, Reroute, Retry, Store
+from assistance.store import (
+    Erasure,
+    FollowUp,
+    Guard,
+    Move,
+    Moved,
+    NotFoundError,
+    Order,
+    Reply,
+    Reroute,
+    Retained,
+    Retry,
+    Store,
+)
 
 
 class Dispatching(Protocol):
@@ -95,6 +108,10 @@ class Desk:
     async def expire(self) -> int:
         """Expire what nobody took in its time; says how many."""
         return len(await self._store.expire(self._clock.now()))
+
+    async def retain(self) -> Retained:
+        """Forget what need not be kept any more: texts after 90 days, requests that are over after a year."""
+        return await self._store.retain(self._clock.now())
 
     def _order(self, request_id: str, actor: str, guard: Guard | None = None) -> Order:
         return Order(request_id, actor, self._clock.now(), guard)

@@ -29,6 +29,7 @@ LINGER = 5.0
 """Seconds for which requests are still accepted after SIGTERM, until the load balancer has noticed."""
 _DRAIN = 15.0
 _EXPIRE_EVERY = 1.0
+_RETAIN_EVERY = 3600.0
 _LOOK_EVERY = 1.0
 
 
@@ -148,7 +149,9 @@ def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, Non
         yield ping_while_well(ping, house.http, house.clock, lambda: _well(house))
     if house.dispatcher is not None:
         yield house.dispatcher.run()
+        yield house.store.listen(house.dispatcher.wake)
         yield _expire(house)
+        yield _retain(house)
 
 
 async def _well(house: House) -> bool:
@@ -168,6 +171,14 @@ async def _expire(house: House) -> None:
         with suppress(StoreUnavailableError):
             await house.desk.expire()
         await house.clock.sleep(_EXPIRE_EVERY)
+
+
+async def _retain(house: House) -> None:
+    while True:
+        with suppress(StoreUnavailableError):
+            forgotten = await house.desk.retain()
+            log.info("retained", keys=forgotten.keys, erased=forgotten.erased, deleted=forgotten.deleted)
+        await house.clock.sleep(_RETAIN_EVERY)
 
 
 def _own_signals(house: House, stop: asyncio.Event) -> None:

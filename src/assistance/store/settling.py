@@ -28,7 +28,7 @@ class Settlement:
 
 def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     """Write down what became of each; False for one whose lease somebody else holds by now."""
-    rows = _hold(connection, {item.delivery.request_id for item in items if _matters(item)})
+    rows = _hold(connection, {item.delivery.request_id for item in items})
     mine = still_leased(connection, [item.delivery for item in items])
     settled = [item for item, ours in zip(items, mine, strict=True) if ours]
     if not settled:
@@ -53,8 +53,6 @@ def _matters(item: Settlement) -> bool:
 
 def _hold(connection: Connection, request_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """What may change of the requests, held before their deliveries: see `failover.hold`."""
-    if not request_ids:
-        return {}
     columns = requests.c.id, requests.c.status, requests.c.sequence, requests.c.notified_at
     query = select(*columns).where(requests.c.id.in_(request_ids)).order_by(requests.c.id).with_for_update()
     return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
