@@ -68,7 +68,7 @@ def build_api(
         },
     )
     app.state.services = services
-    routers = [health.routes]
+    app.state.routers = routers = [health.routes]
     if accepts:
         routers += [health.heartbeats, *(room.routes for room in _ROOMS), *more]
     for router in routers:

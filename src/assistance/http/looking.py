@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from assistance.http.callers import Here, Reader
 from assistance.http.conditions import etag, unchanged, wait_of
-from assistance.http.paging import cursor_after, next_link, read_cursor
+from assistance.http.paging import RequestCursor, cursor_after, next_link, read_cursor
 from assistance.http.parameters import Name
 from assistance.http.refusals import not_found
 from assistance.http.responses import documented
@@ -84,7 +84,7 @@ async def page(
     status: Status | None = None,
     conversation_id: Name | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
+    cursor: RequestCursor = None,
 ) -> Response:
     """Requests, the newest first: one's own, or everybody's with `read-assistance`."""
     all_ = may_read_all(principal)

@@ -1,10 +1,11 @@
 """Pages by cursor: stable while new requests come in."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from assistance.http.problems import refused
 
@@ -12,6 +13,12 @@ _REQUESTS = b"\x01"
 _DELIVERIES = b"\x02"
 _UUID = 16
 _N = 2
+
+# What is written above, in base64url: every string of this form is a cursor.
+RequestCursor = Annotated[
+    str | None, Query(json_schema_extra={"pattern": "^A[Q-Za-f][A-Za-z0-9_-]{20}[AEIMQUYcgkosw048]$"})
+]
+DeliveryCursor = Annotated[str | None, Query(json_schema_extra={"pattern": "^A[g-v][A-Za-z0-9_-]{23}[AQgw]$"})]
 
 
 def cursor_after(request_id: str) -> str:

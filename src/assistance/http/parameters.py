@@ -26,5 +26,13 @@ def _moment(value: str) -> str:
 Name = Annotated[str, AfterValidator(_plain), Field(max_length=255)]
 """What something is called, here or at the caller's."""
 
-Moment = Annotated[str, AfterValidator(_moment)]
-"""An instant in ISO 8601, with an offset; `parse_moment` reads it."""
+_DAY = r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
+_INSTANT = rf"^(?:19[89]\d|20\d\d|21[0-8]\d)-{_DAY}T{_TIME}(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$"
+
+Moment = Annotated[
+    str,
+    AfterValidator(_moment),
+    Field(json_schema_extra={"pattern": _INSTANT, "examples": ["2026-11-23T10:00+01:00"]}),
+]
+"""An instant in ISO 8601, with an offset; `parse_moment` reads it. The documented form is what is sure to be taken."""

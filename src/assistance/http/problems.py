@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 MEDIA_TYPE = "application/problem+json"
 BLANK = "about:blank"
@@ -159,16 +160,24 @@ async def _on_validation(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    problem = error if isinstance(error, Problem) else _translated(cast("HTTPException", error))
+    problem = error if isinstance(error, Problem) else _translated(cast("HTTPException", error), request)
     return problem_response(problem, request.scope)
 
 
-def _translated(error: HTTPException) -> Problem:
+def _translated(error: HTTPException, request: Request) -> Problem:
     """A framework's exception in our words: its own text is not ours to vouch for."""
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+        headers["Allow"] = ", ".join(sorted({*headers["Allow"].split(", "), *_methods(request)}))
     return Problem(error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """The methods of every route of this path: the exception names those of the first one only."""
+    routers: Iterable[APIRouter] = getattr(request.app.state, "routers", ())
+    for route in (each for router in routers for each in router.routes):
+        if route.matches(request.scope)[0] is not Match.NONE:
+            yield from getattr(route, "methods", None) or ()
 
 
 def _phrase(status: int) -> str:

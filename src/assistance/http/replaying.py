@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError, to_json
 
 from assistance.http.callers import Here, Manager, manager
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, canonical
 from assistance.http.operating import delivery_shown
-from assistance.http.paging import delivery_cursor, next_link, read_delivery_cursor
+from assistance.http.paging import DeliveryCursor, delivery_cursor, next_link, read_delivery_cursor
 from assistance.http.parameters import Moment, Name
 from assistance.http.refusals import not_found, refusals
 from assistance.http.responses import documented
@@ -43,21 +43,29 @@ def _sendable(value: State) -> State:
     return value
 
 
+_SELECTORS = ("ids", "channel", "since", "state")
+_GIVEN: dict[str, Any] = {
+    "anyOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _SELECTORS]
+}
+
+
 class Replay(BaseModel):
     """Which deliveries to send again: those that fit everything that is given; one thing at least must be."""
 
+    model_config = ConfigDict(json_schema_extra=_GIVEN)
+
     ids: Annotated[
-        list[Annotated[str, AfterValidator(_key)]] | None,
+        list[Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{_KEY.pattern}$"})]] | None,
         Field(min_length=1, max_length=_MOST, description="Ids of requests, or of deliveries: REQUEST.N."),
     ] = None
     channel: Name | None = None
-    state: Annotated[State, AfterValidator(_sendable)] = State.FAILED
+    state: Annotated[State, AfterValidator(_sendable), Field(json_schema_extra={"enum": sorted(AGAIN)})] = State.FAILED
     since: Annotated[Moment | None, Field(description="Only of requests accepted since then.")] = None
-    dry_run: Annotated[bool, Field(description="Say what would be sent again, and leave it.")] = False
+    dry_run: Annotated[StrictBool, Field(description="Say what would be sent again, and leave it.")] = False
 
     @model_validator(mode="after")
     def _selects(self) -> "Replay":
-        if not self.model_fields_set & {"ids", "channel", "state", "since"}:
+        if not any((self.ids, self.channel is not None, self.since, "state" in self.model_fields_set)):
             raise PydanticCustomError("assistance", "must have ids, channel, state or since")
         return self
 
@@ -84,7 +92,7 @@ async def stuck(
     channel: Name | None = None,
     since: Moment | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
+    cursor: DeliveryCursor = None,
 ) -> Response:
     """What is stuck, the newest request first: failed, parked and retrying deliveries, or those of one state."""
     selection = Selection(

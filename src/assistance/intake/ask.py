@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -45,15 +46,24 @@ def _web(value: str) -> str:
     return value
 
 
+def _whole(value: object) -> object:
+    """In JSON 60.0 is an integer too (JSON Schema 2020-12, section 4.2.3)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _small(value: dict[str, Any]) -> dict[str, Any]:
     if len(str(value).encode()) > _MAX_METADATA:
         raise PydanticCustomError("assistance", "must not be larger than 4 KB")
     return value
 
 
-Text = Annotated[StrictStr, AfterValidator(_text)]
+Text = Annotated[StrictStr, AfterValidator(_text), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 Short = Annotated[Text, Field(max_length=200)]
-Said = Annotated[Text, Field(min_length=1, max_length=MAX_DESCRIPTION), AfterValidator(_said)]
+Said = Annotated[
+    Text,
+    Field(min_length=1, max_length=MAX_DESCRIPTION, json_schema_extra={"pattern": r"^[^\u0000]*\S[^\u0000]*$"}),
+    AfterValidator(_said),
+]
 """What a customer says: 1 to 10,000 characters, one at least not white space, kept as sent."""
 
 
@@ -106,7 +116,7 @@ class Ask(_Lenient):
         Field(description="The bot's own, flat, up to 4 KB; comes back in every answer."),
     ] = None
     expires_in: Annotated[
-        Annotated[StrictInt, Field(ge=1, le=_MONTH)] | None,
+        Annotated[StrictInt, Field(ge=1, le=_MONTH), BeforeValidator(_whole)] | None,
         Field(description="Seconds after which nobody needs to answer any more."),
     ] = None
 
