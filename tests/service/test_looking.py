@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.fakes.clock import until
 from tests.fakes.service import Service
 
 MINE = "request-assistance"
@@ -63,8 +64,7 @@ async def test_a_patient_look_is_answered_when_there_is_news(service: Service):
     await service.when(asked["id"], "notified")
     path = f"/assistance/{asked['id']}"
     looking = asyncio.create_task(service.call("GET", path, headers={"Prefer": "wait=20"}))
-    while not service.house.store.changes._watched:
-        await asyncio.sleep(0)
+    await until(lambda: service.house.store.changes._watched)
     assert (await service.call("POST", f"{path}/cancel"))[0] == 200
     async with asyncio.timeout(5):
         status, body, answer = await looking
@@ -180,6 +180,13 @@ async def test_what_is_not_there_is_told_as_a_problem(service: Service):
 
 async def test_a_request_id_is_kept_or_replaced(service: Service):
     """1 to 128 visible ASCII characters come back; anything else is replaced by one of ours."""
-    for given, kept in (("a", True), ("x" * 128, True), ("{~!", True), ("x" * 129, False), ("a b", False), ("ü", False)):
+    for given, kept in (
+        ("a", True),
+        ("x" * 128, True),
+        ("{~!", True),
+        ("x" * 129, False),
+        ("a b", False),
+        ("ü", False),
+    ):
         async with service.session.get(f"{service.url}/livez", headers={"X-Request-ID": given}) as answer:
             assert (answer.headers["X-Request-ID"] == given) is kept
