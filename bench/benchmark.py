@@ -100,7 +100,8 @@ def _round(results: Results, peers: Sequence[Peer], sizes: Sizes, which: str, *,
         for peer in peers if first or always else ():
             if peer.delivers or not delivers:
                 what = f"{which}: {measure.__name__}: {peer.title}"
-                _measure(results, peer.name, what, _of(peer, measure, sizes))
+                if _measure(results, peer.name, what, _of(peer, measure, sizes)) and measure is measures.crash:
+                    results.in_outage.add(peer.name)
 
 
 def _of(peer: Peer, measure: Measure, sizes: Sizes) -> Callable[[Path], Figures]:
@@ -113,7 +114,8 @@ def _scale(results: Results, sizes: Sizes) -> None:
         _measure(results, name, what, partial(scaling.scaling, sizes=sizes, processes=processes, delay=delay))
 
 
-def _measure(results: Results, name: str, what: str, run: Callable[[Path], Figures]) -> None:
+def _measure(results: Results, name: str, what: str, run: Callable[[Path], Figures]) -> bool:
+    """Whether it could be measured."""
     print(what, flush=True)
     with TemporaryDirectory(dir=_VAR, prefix="bench-") as folder:
         try:
@@ -121,6 +123,8 @@ def _measure(results: Results, name: str, what: str, run: Callable[[Path], Figur
         except (BenchError, OSError) as error:
             results.skipped[what] = str(error)
             print(f"  not measured: {error}", flush=True)
+            return False
+    return True
 
 
 if __name__ == "__main__":

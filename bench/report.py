@@ -23,7 +23,7 @@ _COLUMNS = {
     "start": "start",
 }
 _KEPT = {"kept": "receiver away", "kept_crash": "and killed meanwhile"}
-_ABOUT_KEPT = """Share of the accepted notices that arrived although the receiver was away for three seconds, and
+_ABOUT_KEPT = """Share of the accepted notices that arrived although the receiver was away for some seconds, and
 although all processes were killed (`kill -9`) meanwhile and started anew:"""
 
 Table = Sequence[Sequence[str]]
@@ -43,8 +43,8 @@ def kept(results: Results, titles: Mapping[str, str]) -> Table:
     lines = [["", *_KEPT.values()]]
     for name, title in titles.items():
         shares = [results.of(name, what) for what in _KEPT]
-        if any(share is not None for share in shares):
-            lines.append([title, *("-" if share is None else f"{share:.0%}" for share in shares)])
+        if name in results.in_outage:
+            lines.append([title, *("accepted none" if share is None else f"{share:.0%}" for share in shares)])
     return lines
 
 
@@ -64,12 +64,14 @@ def on_terminal(results: Results, titles: Mapping[str, str]) -> None:
     """Print everything."""
     print("\nAs multiples of ours; of latencies, CPU, memory and start less is better:\n")
     for table in (ratios(results, titles), kept(results, titles), goals(results)):
+        if len(table) == 1:
+            continue
         widths = [max(len(line[n]) for line in table) for n in range(len(table[0]))]
         for line in table:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         print()
-    for name, reason in results.skipped.items():
-        print(f"{name} is not among them: {reason}")
+    for remark in _remarks(results, titles):
+        print(remark)
 
 
 def write(results: Results, titles: Mapping[str, str], how: str) -> None:
@@ -78,7 +80,6 @@ def write(results: Results, titles: Mapping[str, str], how: str) -> None:
     rates = {title: results.ratio(name, "delivered") or 0 for title, name in shown.items()}
     accepts = {t: results.ratio(n, "accepts") or 0 for n, t in titles.items() if results.of(n, "accepts") is not None}
     _PLOT.write_text(bars({"Accepted to delivered": rates, "Accepts": accepts}), encoding="utf-8")
-    skipped = [f"Not among them: {name} ({reason})." for name, reason in results.skipped.items()]
     parts = [
         f"Measured on {machine()}; {how}.",
         _markdown(ratios(results, titles)),
@@ -86,13 +87,24 @@ def write(results: Results, titles: Mapping[str, str], how: str) -> None:
         _ABOUT_KEPT,
         _markdown(kept(results, titles)),
         _markdown(goals(results)),
-        *skipped,
+        *_remarks(results, titles),
     ]
     page = _PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(_BEGIN)
     after = rest.partition(_END)[2]
     figures = "\n\n".join(parts)
     _PAGE.write_text(f"{before}{_BEGIN}\n{figures}\n{_END}{after}", encoding="utf-8")
+
+
+def _remarks(results: Results, titles: Mapping[str, str]) -> list[str]:
+    """What must be known with the figures: calls refused or broken, notices that never came, who is absent."""
+    remarks = []
+    for name, title in titles.items():
+        if failed := sum(results.found.get(name, {}).get("failed", ())):
+            remarks.append(f"{title}: {failed:.0f} calls under load got no 2xx.")
+        if lost := sum(results.found.get(name, {}).get("lost", ())):
+            remarks.append(f"{title}: {lost:.0f} notices of the bursts did not arrive.")
+    return remarks + [f"Not among them: {name} ({reason})." for name, reason in results.skipped.items()]
 
 
 def _markdown(table: Table) -> str:

@@ -12,10 +12,11 @@ OURS = "ours"
 
 @dataclass(slots=True)
 class Results:
-    """All figures of all rounds, by who and what; and why somebody is not among them."""
+    """All figures of all rounds, by who and what; why somebody is not among them, and who went through the outage."""
 
     found: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     skipped: dict[str, str] = field(default_factory=dict)
+    in_outage: set[str] = field(default_factory=set)
 
     def add(self, name: str, figures: Figures) -> None:
         """One round's figures of one."""

