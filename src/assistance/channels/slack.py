@@ -1,5 +1,6 @@
 """Slack, by plain calls of its Web API: https://docs.slack.dev/reference/methods/chat.postMessage."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -38,6 +39,7 @@ _ERRORS: dict[tuple[type[Verdict], Reason], str] = {
     (Undeliverable, Reason.REJECTED): "no_text too_many_attachments invalid_blocks invalid_arguments"
     " message_not_found cant_update_message edit_window_closed",
 }
+_ERROR_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _BY_ERROR = {error: verdict for verdict, errors in _ERRORS.items() for error in errors.split()}
 
 
@@ -91,6 +93,9 @@ _UNFURLED = {"unfurl_links": False, "unfurl_media": False, "mrkdwn": False}
 def _verdict(said: dict[str, Any], reply: Reply, token: Secret) -> Verdict:
     """What `ok: false` means. An error that nobody knows yet is tried again: a message is not lost to a new word."""
     error = redact(str(said["error"]))
+    if not _ERROR_NAME.fullmatch(error):
+        # It goes into logs, and what is no name may repeat the message.
+        error = "no_name_of_an_error"
     known = "restricted_action" if error.startswith("restricted_action") else error
     kind, reason = _BY_ERROR.get(known, (TryLater, Reason.OTHER))
     answer = redact(reply.body.decode(errors="replace"), [token.reveal()])
