@@ -21,6 +21,9 @@ Url = Annotated[str, typer.Option(help="Where the service answers.", metavar="UR
 Token = Annotated[str | None, typer.Option(help="A token to use as it is.", metavar="TOKEN")]
 Topic = Annotated[str, typer.Option(help="The topic, in any case.", metavar="TOPIC")]
 File = Annotated[Path | None, typer.Argument(help="Default: ASSISTANCE_CONFIG, else assistance.yaml.", metavar="FILE")]
+Channel = Annotated[str | None, typer.Option(help="Only of this channel.", metavar="CHANNEL")]
+SendableState = Literal["failed", "parked", "retrying", "skipped"]
+DeliveryState = Literal["pending", "sending", "delivered", "retrying", "parked", "failed", "skipped"]
 Role = Literal["all", "api", "dispatcher"]
 
 
@@ -159,6 +162,47 @@ def channels_test(
 
 
 app.add_typer(channels_app, name="channels")
+
+
+@app.command()
+def deliveries(
+    *,
+    state: Annotated[
+        DeliveryState | None, typer.Option(help="Only of this state. Default: failed, parked and retrying.")
+    ] = None,
+    channel: Channel = None,
+    url: Url = _HERE,
+    token: Token = None,
+) -> None:
+    """Show what is stuck, a line each; ask the running service or, with none running, the store."""
+    from assistance.cli.deliveries import show_deliveries
+
+    asyncio.run(show_deliveries(state, channel, url, token))
+
+
+@app.command()
+def replay(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Requests, or single deliveries: REQUEST.N.", metavar="ID")
+    ] = None,
+    *,
+    channel: Channel = None,
+    state: Annotated[
+        SendableState | None, typer.Option(help="Only of this state. Default: failed.", show_choices=True)
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only of requests accepted since then.", metavar="ISO8601")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and leave it.")] = False,
+    url: Url = _HERE,
+    token: Token = None,
+) -> None:
+    """Send deliveries again, now and with their old keys: those that fit everything that is given."""
+    from assistance.cli.deliveries import replay as send_again
+
+    given = {"ids": ids or None, "channel": channel, "state": state, "since": since}
+    selection = {name: value for name, value in given.items() if value is not None}
+    if not selection:
+        raise typer.BadParameter("say which: an ID, --channel, --state or --since")
+    asyncio.run(send_again({**selection, "dry_run": dry_run}, url, token))
 
 
 @app.command()

@@ -4,12 +4,14 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError, to_json
 
+from assistance.desk import Desk
 from assistance.http.callers import Here, Manager, manager
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, canonical
@@ -19,10 +21,9 @@ from assistance.http.parameters import Moment, Name
 from assistance.http.refusals import not_found, refusals
 from assistance.http.responses import documented
 from assistance.http.schemas import DeliveryAnswer, OwedPage, Replayed
-from assistance.http.services import Services
 from assistance.model import State, rfc3339, rfc3339_or_none
 from assistance.routing import parse_moment
-from assistance.store import AGAIN, STUCK, ConflictError, NotFoundError, Order, Owed, Retry, Selection
+from assistance.store import AGAIN, STUCK, ConflictError, NotFoundError, Order, Owed, Retry, Selection, Store
 
 _MOST = 1_000
 _AT_ONCE = 100
@@ -106,7 +107,7 @@ async def stuck(
     last = found[limit - 1].delivery if len(found) > limit else None
     following = delivery_cursor(last.request_id, last.n) if last else None
     headers = {"Link": next_link(request, following)} if following else {}
-    body = {"data": [_owed(each) for each in found[:limit]], "next_cursor": following}
+    body = {"data": [owed_shown(each) for each in found[:limit]], "next_cursor": following}
     return Response(to_json(body), 200, headers, "application/json")
 
 
@@ -119,22 +120,26 @@ async def stuck(
 async def replay(request: Request, principal: Manager, services: Here) -> Response:
     """Send deliveries again, the oldest first, a thousand at most; `more` says whether to ask again."""
     wanted = validate(Replay, await read_json(request))
-    found = await services.store.deliveries(wanted.selection())
-    ids = [each.delivery.key for each in found[:_MOST]]
-    if not wanted.dry_run:
-        actor, states = f"api:{principal.subject}", frozenset({wanted.state})
-        ids = await _again(services, found[:_MOST], actor, states)
-    body = {"dry_run": wanted.dry_run, "count": len(ids), "ids": ids, "more": len(found) > _MOST}
+    body = await send_again(wanted, services.store, services.desk, f"api:{principal.subject}", services.clock.now())
     return Response(to_json(body), media_type="application/json")
 
 
-async def _again(services: Services, found: Sequence[Owed], actor: str, states: frozenset[State]) -> list[str]:
-    """Send them again; the keys of those that still were as they were found."""
-    now = services.clock.now()
+async def send_again(wanted: Replay, store: Store, desk: Desk, actor: str, now: float) -> dict[str, Any]:
+    """Send again, or say what would be: the answer of `POST /-/replay`."""
+    found = await store.deliveries(wanted.selection())
+    ids = [each.delivery.key for each in found[:_MOST]]
+    if not wanted.dry_run:
+        ids = await _again(desk, found[:_MOST], Order("", actor, now), frozenset({wanted.state}))
+    return {"dry_run": wanted.dry_run, "count": len(ids), "ids": ids, "more": len(found) > _MOST}
+
+
+async def _again(desk: Desk, found: Sequence[Owed], order: Order, states: frozenset[State]) -> list[str]:
+    """Send them again, each by that order; the keys of those that still were as they were found."""
 
     async def one(owed: Owed) -> str | None:
         with suppress(ConflictError, NotFoundError):
-            await services.desk.retry(Retry(Order(owed.delivery.request_id, actor, now), owed.delivery.n, states))
+            delivery = owed.delivery
+            await desk.retry(Retry(replace(order, request_id=delivery.request_id), delivery.n, states))
             return owed.delivery.key
         return None
 
@@ -164,7 +169,8 @@ async def retry(
     return Response(to_json(again), media_type="application/json")
 
 
-def _owed(owed: Owed) -> dict[str, Any]:
+def owed_shown(owed: Owed) -> dict[str, Any]:
+    """A delivery of whatever request, ready for JSON."""
     delivery = owed.delivery
     return {
         "id": delivery.key,

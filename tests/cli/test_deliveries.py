@@ -1,0 +1,66 @@
+"""`deliveries` and `replay`, with a service running and with none."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Cli, Development
+
+from assistance.model import State
+from assistance.sandbox.modes import MailMode
+from assistance.store import Query
+
+NOBODY = ("--url", "http://127.0.0.1:1")
+
+
+async def stuck(cli: Cli, development: Development) -> str:
+    """The id of a delivery that was refused for good."""
+    assert development.house.sandbox is not None
+    await development.house.sandbox.play_mail(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
+    asked = await cli("send", "--topic", "pricing", "--description", "x", "--url", development.url, "--json")
+    assert asked.code == 0
+    found = (await development.house.store.page(_all()))[0][0].id
+
+    async def look() -> set[str]:
+        return {delivery.state for delivery, _ in await development.house.store.tries(found)}
+
+    states = await development.house.waiting.until(found, look, lambda seen: seen == {State.FAILED}, 20)
+    assert states == {State.FAILED}
+    await development.house.sandbox.play_mail(MailMode(mode="ok"))
+    return f"{found}.1"
+
+
+def _all() -> Query:
+    return Query(1)
+
+
+async def test_what_is_stuck_is_shown_and_sent_again(cli: Cli, development: Development) -> None:
+    """A line for each delivery; a dry run sends nothing, a replay sends it under its old key."""
+    key = await stuck(cli, development)
+    ran = await cli("deliveries", "--url", development.url)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(f"{key}  pricing-mail  notice  failed  2 tries  rejected")
+    ran = await cli("replay", "--channel", "pricing-mail", "--dry-run", "--url", development.url)
+    assert ran.out == f"{key}\n1 would be sent again\n"
+    ran = await cli("replay", key, "--url", development.url)
+    assert ran.out == f"{key}\n1 sent again\n"
+    assert development.house.sandbox is not None
+    (mail,) = await development.house.sandbox.smtp.arrived(1)
+    assert str(mail.message["Message-ID"]).startswith(f"<{key}@")
+    ran = await cli("deliveries", "--url", development.url)
+    assert ran.out == "nothing is stuck\n"
+
+
+async def test_to_replay_everything_must_be_said(cli: Cli) -> None:
+    """Without an id or an option that selects it is wrong usage."""
+    ran = await cli("replay")
+    assert ran.code == 2
+    assert "--channel" in ran.err
+
+
+async def test_with_no_service_the_store_is_asked(cli: Cli, place: Path) -> None:
+    """An empty store has nothing stuck and nothing to send; nonsense is told in one line."""
+    del place
+    ran = await cli("deliveries", *NOBODY)
+    assert (ran.code, ran.out) == (0, "nothing is stuck\n")
+    ran = await cli("replay", "--state", "failed", *NOBODY)
+    assert (ran.code, ran.out) == (0, "0 sent again\n")
+    assert "ids" in (await cli("replay", "nonsense", *NOBODY)).failure
