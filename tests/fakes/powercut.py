@@ -1,0 +1,93 @@
+"""A disk whose power can be cut: a loop-mounted ext4 that is shut down as file-system developers do it in their tests.
+
+What was not flushed is gone, as after a power failure. It covers the operating system's page cache, not a disk that
+lies about a cache of its own. Linux, root and a loop device are needed: `unavailable` says what is missing.
+"""
+
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Event
+
+# _IOR('X', 125, __u32) of the kernel's fs/ext4/ext4.h; the flag leaves even the journal unwritten.
+_SHUTDOWN = 0x8004587D
+_NO_LOG_FLUSH = 2
+
+
+class PowerCutDisk:
+    """Files below `path` are on it."""
+
+    def __init__(self, image: Path, path: Path) -> None:
+        self._image = image
+        self.path = path
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        _run("sync", "--file-system", str(self.path))
+
+    def cut(self) -> None:
+        """Lose everything that has not reached the disk; from now on every access fails."""
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(folder, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
+        finally:
+            os.close(folder)
+
+    def restore(self, within: float = 10) -> None:
+        """Replay the journal and mount, as at the next boot. Nothing below `path` may be open any more."""
+        deadline = time.monotonic() + within
+        while subprocess.run(["umount", str(self.path)], capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline, f"{self.path} is still in use"
+            Event().wait(0.05)
+        self.mount()
+
+    def mount(self) -> None:
+        _run("mount", "-o", "loop", str(self._image), str(self.path))
+
+
+@contextmanager
+def power_cut_disk(megabytes: int = 128) -> Iterator[PowerCutDisk]:
+    """A new disk, gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="power-cut-"))
+    disk = PowerCutDisk(folder / "disk.img", folder / "mounted")
+    try:
+        disk.path.mkdir()
+        with (folder / "disk.img").open("wb") as image:
+            image.truncate(megabytes << 20)
+        _run("mkfs.ext4", "-q", "-F", str(folder / "disk.img"))
+        disk.mount()
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk.path)], capture_output=True, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def unavailable() -> str | None:
+    """Why no power can be cut here; None: it can."""
+    if sys.platform != "linux":
+        return "needs Linux"
+    if os.geteuid() != 0:
+        return "needs root"
+    for tool in ("mkfs.ext4", "mount", "umount"):
+        if shutil.which(tool) is None:
+            return f"needs {tool}"
+    try:
+        with power_cut_disk(16) as disk:
+            disk.cut()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"no loop-mounted ext4 can be shut down here: {error}"
+    return None
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)

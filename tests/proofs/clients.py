@@ -1,0 +1,101 @@
+"""Bots that ask at the same time, and their log: what each asked, and what it was told."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from tests.fakes.process import ServiceProcess
+
+_TAILS = ("please", "¿cuánto cuesta? 💶", "a <b> & c", "line one\nline two", "日本語の文章")
+
+
+@dataclass(slots=True)
+class Ask:
+    """One ask. `marker` begins its description, so that every copy of it is known again.
+
+    `status` is that of the last answer, None when each connection was lost, `failure` the last error of that kind;
+    `key` is its Idempotency-Key: with one, it is asked again until there is an answer.
+    """
+
+    marker: str
+    topic: str
+    description: str
+    key: str | None
+    status: int | None = None
+    request_id: str | None = None
+    retry_after: str | None = None
+    failure: Exception | None = None
+    tries: int = 0
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.status == 201
+
+
+def asks(total: int, rng: random.Random) -> list[Ask]:
+    """Four of five to Slack, the rest by mail; half of them with a key."""
+    run = f"{rng.getrandbits(32):08x}"
+    made = []
+    for number in range(total):
+        marker = f"[{run}-{number:06d}]"
+        topic = rng.choice(("sales", "sales", "sales", "sales", "pricing"))
+        key = f"{run}-{number}" if rng.random() < 0.5 else None
+        made.append(Ask(marker, topic, f"{marker} {rng.choice(_TAILS)}", key))
+    return made
+
+
+class Clients:
+    """`at_once` bots that share a list of asks and go on until each was asked."""
+
+    def __init__(self, service: ServiceProcess, log: Sequence[Ask], at_once: int = 16) -> None:
+        self.log = log
+        self.at_once = at_once
+        self._service = service
+        self._left = iter(log)
+        self._answered = 0
+        self._progress = asyncio.Condition()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as bots:
+            for _ in range(self.at_once):
+                bots.create_task(self._bot())
+
+    async def reached(self, answered: int) -> None:
+        """Return once so many asks were acknowledged."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._answered >= answered)
+
+    async def _bot(self) -> None:
+        for ask in self._left:
+            while True:
+                await self._service.up.wait()
+                await self._ask(ask)
+                # Who supervises will say when the service is back; until then there is nobody to ask.
+                await asyncio.sleep(0)
+                if ask.status in {201, 200} or ask.key is None:
+                    break
+
+    async def _ask(self, ask: Ask) -> None:
+        await tell(self._service, ask)
+        if ask.acknowledged:
+            async with self._progress:
+                self._answered += 1
+                self._progress.notify_all()
+
+
+async def tell(service: ServiceProcess, ask: Ask) -> None:
+    """Send the ask once and write down the answer; an ask whose connection is lost keeps what it was told before."""
+    ask.tries += 1
+    headers = {**service.around.bearer, **({"Idempotency-Key": ask.key} if ask.key else {})}
+    body = {"topic": ask.topic, "description": ask.description}
+    try:
+        async with service.around.session.post(f"{service.url}/assistance", json=body, headers=headers) as answer:
+            told: Any = await answer.json()
+    except (aiohttp.ClientError, OSError) as error:
+        ask.failure = error
+        return
+    ask.status, ask.request_id = answer.status, told.get("id")
+    ask.retry_after = answer.headers.get("Retry-After")

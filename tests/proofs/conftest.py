@@ -1,0 +1,46 @@
+"""What every proof starts from: a database, a seed, and a voice."""
+
+import os
+import random
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.fakes.postgres import Postgres, running_postgres
+from tests.proofs.databases import DATABASES, Database
+
+Say = Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server of this test run."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Empty, one for each test, and each test once for every kind."""
+    with DATABASES[request.param](request, tmp_path) as database:
+        yield database
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Prints a figure whether or not output is captured: what a proof has measured belongs into the log of CI."""
+
+    def print_(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {request.node.name}: {text}", end="")  # noqa: T201
+
+    return print_
+
+
+@pytest.fixture
+def rng(say: Say) -> random.Random:
+    """Chance that can be had again: `ASSISTANCE_PROOF_SEED` repeats a run."""
+    seed = int(os.environ.get("ASSISTANCE_PROOF_SEED") or secrets.randbits(32))
+    say(f"ASSISTANCE_PROOF_SEED={seed}")
+    return random.Random(seed)

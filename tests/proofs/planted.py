@@ -1,0 +1,226 @@
+"""Runs the service with bugs planted in it, or with its death at a chosen point: `planted.py BUGS serve …`.
+
+BUGS are names with commas between; `crash:POINT:N` kills the process when it comes to that point for the Nth time.
+A proof that finds nothing here has no teeth.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from assistance.channels import slack
+from assistance.cli import main
+from assistance.dispatch import delivering, dispatcher
+from assistance.http import asking, middleware
+from assistance.model import State
+from assistance.store import Acceptance, Accepted, settling, sqlite, store, writer
+
+
+def put(owner: Any, name: str, value: Any) -> Any:
+    """Replace what must be there; what was there before."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    return before
+
+
+def normal_sync() -> None:
+    """SQLite acknowledges before the disk does."""
+
+    def prepare(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    put(sqlite, "_prepare_writer", prepare)
+
+
+def answer_before_commit() -> None:
+    """The caller hears 201 while the commit is still to come, which takes as long as a slow disk's."""
+    running: set[asyncio.Task[Any]] = set()
+
+    async def accept(self: Any, new: Any) -> Accepted:
+        running.add(asyncio.create_task(stored(self, new)))
+        handed = tuple(
+            replace(each, state=State.SENDING, fence=1) if each.n in new.handed else each for each in new.deliveries
+        )
+        return Accepted(Acceptance.CREATED, new.request, handed)
+
+    stored = put(store.Store, "accept", accept)
+    event.listen(Engine, "commit", lambda _connection: Event().wait(0.02))
+
+
+def no_fence() -> None:
+    """A late writer is believed."""
+    put(settling, "still_leased", lambda _connection, items: [True] * len(items))
+
+
+def no_escaping() -> None:
+    """Slack reads the customer's words as markup."""
+    put(slack, "_escape", lambda text: text)
+
+
+def body_not_compared() -> None:
+    """A used idempotency key is answered whatever the body."""
+    put(asking, "fingerprint", lambda _value: b"")
+
+
+def short_leases() -> None:
+    """No bug: leases that a test can outlive."""
+    put(dispatcher, "LEASE", 2.0)
+    put(dispatcher, "RENEW_EVERY", 0.3)
+
+
+def shared_file() -> None:
+    """No bug: two processes on one SQLite file, as they would share a PostgreSQL."""
+    put(sqlite, "lock", lambda _path: None)
+
+
+def shifted_clock() -> None:
+    """No bug: the machine's clock is as far from the true one as the file `SHIFT` says, in seconds."""
+    file, true = Path(os.environ["SHIFT"]), time.time
+    put(time, "time", lambda: true() + float(file.read_text(encoding="ascii")))
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    bug.__name__: bug
+    for bug in (
+        *(normal_sync, answer_before_commit, no_fence, no_escaping, body_not_compared),
+        *(short_leases, shared_file, shifted_clock),
+    )
+}
+
+
+def crash_at(point: str, number: int) -> None:
+    """Die as by `kill -9` when `point` is passed for the `number`th time."""
+    left = iter(range(number - 1))
+
+    def pass_() -> None:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    POINTS[point](pass_)
+
+
+def before_begin(pass_: Callable[[], None]) -> None:
+    def transact(self: Any, group: Any) -> None:
+        if _accepting(group):
+            pass_()
+        before(self, group)
+
+    before = put(writer.Writer, "_transact", transact)
+
+
+def after_insert(table: str) -> Callable[[Callable[[], None]], None]:
+    def install(pass_: Callable[[], None]) -> None:
+        @event.listens_for(Engine, "after_cursor_execute")
+        def executed(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            if _inserts(statement, table):
+                pass_()
+
+    return install
+
+
+def before_commit(pass_: Callable[[], None]) -> None:
+    @event.listens_for(Engine, "after_cursor_execute")
+    def executed(connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        connection.info["accepting"] = connection.info.get("accepting") or _inserts(statement, "requests")
+
+    @event.listens_for(Engine, "commit")
+    def committing(connection: Any) -> None:
+        if connection.info.pop("accepting", False):
+            pass_()
+
+
+def after_commit(pass_: Callable[[], None]) -> None:
+    def answer(group: Any) -> None:
+        if _accepting(group):
+            pass_()
+        before(group)
+
+    before = put(writer, "_answer", answer)
+
+
+def amid_answer(pass_: Callable[[], None]) -> None:
+    async def say(self: Any, message: Any) -> None:
+        await before(self, message)
+        if message.get("status") == 201:
+            pass_()
+
+    before = put(middleware._Answer, "__call__", say)
+
+
+def after_claim(pass_: Callable[[], None]) -> None:
+    async def take(self: Any, wanted: Any) -> Any:
+        taken = await before(self, wanted)
+        if taken.works:
+            pass_()
+        return taken
+
+    before = put(store.Store, "take", take)
+
+
+def before_connect(pass_: Callable[[], None]) -> None:
+    async def send(*arguments: Any, **more: Any) -> Any:
+        pass_()
+        return await before(*arguments, **more)
+
+    before = put(delivering, "send", send)
+
+
+def before_record(pass_: Callable[[], None]) -> None:
+    async def send(*arguments: Any, **more: Any) -> Any:
+        made = await before(*arguments, **more)
+        if made.verdict is None:
+            pass_()
+        return made
+
+    before = put(delivering, "send", send)
+
+
+def after_record(pass_: Callable[[], None]) -> None:
+    async def settle(self: Any, settlement: Any) -> Any:
+        settled = await before(self, settlement)
+        pass_()
+        return settled
+
+    before = put(store.Store, "settle", settle)
+
+
+POINTS: dict[str, Callable[[Callable[[], None]], None]] = {
+    "before-begin": before_begin,
+    **{f"after-insert-{table}": after_insert(table) for table in ("requests", "deliveries", "events", "idempotency")},
+    "before-commit": before_commit,
+    "after-commit": after_commit,
+    "amid-answer": amid_answer,
+    "after-claim": after_claim,
+    "before-connect": before_connect,
+    "before-record": before_record,
+    "after-record": after_record,
+}
+
+
+def _inserts(statement: str, table: str) -> bool:
+    return statement.startswith((f"INSERT INTO {table} ", f"INSERT INTO {table}("))
+
+
+def _accepting(group: Any) -> bool:
+    return any(job.operation.__name__ == "accept" for job in group)
+
+
+if __name__ == "__main__":
+    for name in sys.argv.pop(1).split(","):
+        word, _, rest = name.partition(":")
+        if word == "crash":
+            place, _, nth = rest.partition(":")
+            crash_at(place, int(nth))
+        else:
+            BUGS[word]()
+    main()

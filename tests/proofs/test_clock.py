@@ -1,0 +1,65 @@
+"""The clock jumps, an hour and a year, forwards and backwards, while the service works.
+
+It is Python's own clock that is shifted: what the usual tool, libfaketime 0.9.10, puts below a whole process makes
+`clock_nanosleep` and with it `time.sleep` fail.
+"""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+from tests.fakes.process import surroundings
+from tests.fakes.tokens import ABSENT
+from tests.proofs.clients import Clients, asks
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import judged, settled
+from tests.proofs.databases import ONE_IN_CI, Database
+from tests.proofs.launch import serving
+
+from assistance.sandbox.slack import Fault
+
+_HOUR, _YEAR = 3600, 365 * 86_400
+
+
+_LATE = pytest.mark.xfail(reason="what waits when the clock goes back waits that much longer", strict=True)
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        pytest.param(_HOUR, id="+1 h"),
+        pytest.param(_YEAR, id="+1 y", marks=pytest.mark.long),
+        pytest.param(-_HOUR, id="-1 h", marks=_LATE),
+        pytest.param(-_YEAR, id="-1 y", marks=[_LATE, pytest.mark.long]),
+    ],
+)
+@ONE_IN_CI
+async def test_a_clock_that_jumps_costs_no_message(
+    offset: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """With messages waiting and under way, the clock jumps: all that was acknowledged is delivered, once, and soon."""
+    log = asks(300, rng)
+    async with surroundings(tmp_path) as around:
+        around.bearer = {"Authorization": f"Bearer {around.token(iat=ABSENT, exp=around.forger.now + 3 * _YEAR)}"}
+        around.slack.always(Fault(hang=0.1))
+        _set(tmp_path, 0)
+        async with serving(around, database, "shifted_clock", SHIFT=str(tmp_path / "shift")) as service:
+            clients = Clients(service, log)
+            asking = asyncio.create_task(clients.run())
+            await clients.reached(150)
+            waiting = database.owed()
+            _set(tmp_path, offset)
+            await asking
+            around.slack.always(None)
+            await settled(service, database, within=10)
+            findings = judged(around, log, database)
+    say(f"{waiting} waiting at the jump: {findings}")
+    assert findings.violations == []
+    assert findings.acknowledged == len(log)
+
+
+def _set(folder: Path, offset: int) -> None:
+    fresh = folder / "shift.new"
+    fresh.write_text(str(offset), encoding="ascii")
+    fresh.replace(folder / "shift")

@@ -1,0 +1,83 @@
+"""Death at every point on the way of a request, from before its transaction to after the record of its delivery."""
+
+import asyncio
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tests.fakes.process import EndedError, ServiceProcess, surroundings
+from tests.proofs.clients import Clients, asks
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.databases import ONE_IN_CI, Database
+from tests.proofs.launch import ACCEPTING, INSERTS, SENDING, made, program, serving
+
+from assistance.sandbox.slack import Fault
+
+_SLOW = 0.02
+"""Seconds that Slack takes, so that messages wait and are leased from the store too."""
+
+
+@pytest.mark.parametrize("points", [ACCEPTING, SENDING], ids=["accepting", "sending"])
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(3600)])], ids=str)
+@ONE_IN_CI
+async def test_death_at_any_point_loses_nothing(
+    points: tuple[str, ...], rounds: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """Wherever the process dies, what was acknowledged is delivered, and nothing arrives that was not stored."""
+    if rounds == 1:
+        points = tuple(set(points) - set(rng.sample(INSERTS, len(INSERTS) - 1)))
+    order = rng.sample([*points] * rounds, len(points) * rounds)
+    log = asks(100 * len(order), rng)
+    async with surroundings(tmp_path, keep=2 * len(log)) as around:
+        around.slack.always(Fault(hang=_SLOW))
+        service = made(around, database)
+        clients = Clients(service, log)
+        asking = asyncio.create_task(clients.run())
+        crashes = [await _death(service, database, point, rng.randint(1, 5)) for point in order]
+        around.slack.always(None)
+        service.program = program(database)
+        await service.start()
+        await asking
+        await settled(service, database)
+        await service.kill()
+        findings = judged(around, log, database, crashes)
+    say(f"{len(order)} deaths, {', '.join(order[:12])}: {findings}")
+    assert findings.violations == []
+    assert findings.acknowledged > 0
+
+
+async def _death(service: ServiceProcess, database: Database, point: str, number: int) -> Crash:
+    service.program = program(database, f"crash:{point}:{number}")
+    with suppress(EndedError):
+        await service.start()
+    try:
+        assert await service.ended() == -signal.SIGKILL, f"{point}: {service.complaint()}"
+    except TimeoutError:
+        pytest.fail(f"{point} was never reached")
+    return Crash(database.held(), time.time(), 0)
+
+
+@ONE_IN_CI
+async def test_death_between_the_bytes_sent_and_the_answer_sends_once_more_under_the_same_key(
+    tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """A message that Slack has taken, but not said so before the kill, arrives a second time and can be known again."""
+    log = asks(1, rng)
+    log[0].topic = "sales"
+    async with surroundings(tmp_path) as around, serving(around, database) as service:
+        around.slack.script(Fault(hang=True, after_accept=True))
+        await Clients(service, log).run()
+        (first,) = await around.slack.arrived(1)
+        await service.kill()
+        crash = Crash(database.held(), time.time(), await service.start())
+        second = (await around.slack.arrived(2))[1]
+        await settled(service, database)
+        findings = judged(around, log, database, [crash])
+    say(str(findings))
+    assert findings.violations == []
+    assert findings.duplicates == 1
+    assert first.payload == second.payload

@@ -1,0 +1,50 @@
+"""`kill -9` under load: what was acknowledged is delivered, and only what was in flight is delivered twice."""
+
+import random
+from pathlib import Path
+from statistics import median
+
+import pytest
+from tests.fakes.process import surroundings
+from tests.proofs.clients import Clients, asks
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import crashing, judged, resumption, settled
+from tests.proofs.databases import ONE_IN_CI, Database
+from tests.proofs.launch import serving
+
+LONG = pytest.param(100_000, 200, marks=[pytest.mark.long, pytest.mark.timeout(7200)], id="long")
+
+
+@pytest.mark.parametrize(("total", "kills"), [pytest.param(1_000, 3, id="short"), LONG])
+async def test_what_was_acknowledged_before_a_kill_is_delivered(
+    total: int, kills: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """Nothing acknowledged is lost over kills at random, every copy has the same key, and the service is soon back."""
+    points = sorted(rng.sample(range(total // 20, total - total // 20), kills))
+    async with surroundings(tmp_path, keep=2 * total) as around, serving(around, database) as service:
+        clients = Clients(service, asks(total, rng))
+        crashes = await crashing(clients, service, database, service.kill, points, rng)
+        await settled(service, database)
+        findings = judged(around, clients.log, database, crashes)
+        starts, resumed = [crash.starting for crash in crashes], resumption(around, crashes)
+    say(f"{kills} kills: {findings}, in flight {[len(crash.held) for crash in crashes][:20]}")
+    say(f"ready again after {median(starts):.2f} s (worst {max(starts):.2f} s), goal 2 s; then what was in flight")
+    say(f"arrived after {median(resumed):.2f} s (worst {max(resumed):.2f} s), goal {database.takeover + 1:g} s")
+    assert findings.violations == []
+    assert findings.acknowledged >= 0.9 * total
+    assert median(starts) < 5
+    assert median(resumed) < database.takeover + 1
+
+
+@ONE_IN_CI
+async def test_the_kill_finds_a_service_that_answers_before_it_commits(
+    tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """With the answer moved before the commit, acknowledged requests are lost, and the proof says so."""
+    async with surroundings(tmp_path) as around, serving(around, database, "answer_before_commit") as service:
+        clients = Clients(service, asks(300, rng))
+        crashes = await crashing(clients, service, database, service.kill, [rng.randint(50, 250)], rng)
+        await settled(service, database)
+        findings = judged(around, clients.log, database, crashes)
+    say(f"planted answer before commit: {findings}")
+    assert findings.lost

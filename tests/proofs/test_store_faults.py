@@ -1,0 +1,140 @@
+"""A disk that is full, a disk whose word cannot be trusted, a file that somebody else has."""
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.fakes.process import EndedError, ServiceProcess, surroundings
+from tests.proofs.clients import Clients, asks, tell
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.databases import sqlite
+from tests.proofs.launch import made, serving
+
+_SYNCS = "fsync,fdatasync,msync"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB in memory; the proof is skipped where none can be mounted."""
+    path = tmp_path / "small"
+    path.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs Linux and root")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(path)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=False)
+
+
+async def test_a_full_disk_is_said_and_survived(small_disk: Path, tmp_path: Path, rng: random.Random, say: Say):
+    """Without room the answer is 503 with `Retry-After`; with room again the same process goes on, nothing is lost."""
+    database = sqlite(small_disk)
+    log = asks(400, rng)
+    async with surroundings(tmp_path) as around, serving(around, database) as service:
+        before = Clients(service, log[:100])
+        await before.run()
+        with _full(small_disk):
+            for ask in log[100:300]:
+                ask.key = None
+            await Clients(service, log[100:300]).run()
+            refused = [ask for ask in log[100:300] if ask.status == 503]
+            alive = await service.status("/livez")
+        await service.when(service.ready)
+        await Clients(service, log[300:]).run()
+        await settled(service, database)
+        findings = judged(around, log, database)
+    say(f"{len(refused)} of 200 refused on a full disk: {findings}")
+    assert {ask.status for ask in log[100:300]} <= {201, 503}
+    assert refused
+    assert all(ask.retry_after for ask in refused)
+    assert alive == 204
+    assert all(ask.acknowledged for ask in log[300:])
+    assert findings.violations == []
+
+
+@contextmanager
+def _full(folder: Path) -> Iterator[None]:
+    ballast = folder / "ballast"
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    except OSError:
+        yield
+    finally:
+        ballast.unlink()
+
+
+async def test_a_failed_fsync_ends_the_process_and_the_next_one_is_fine(tmp_path: Path, rng: random.Random, say: Say):
+    """Nobody knows what is on the disk then: that batch hears 503, the process ends with an error, the next goes on."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    database, log = sqlite(tmp_path), asks(60, rng)
+    async with surroundings(tmp_path) as around, serving(around, database) as service:
+        await Clients(service, log[:50]).run()
+        await settled(service, database)
+        async with _failing_syncs(service):
+            for ask in log[50:]:
+                await tell(service, ask)
+            code = await service.ended()
+        broken = service.log("store_broken")
+        crash = Crash(database.held(), 0, await service.start())
+        for ask in log[50:]:
+            if not ask.acknowledged:
+                await tell(service, ask)
+        await settled(service, database)
+        findings = judged(around, log, database, [crash])
+    say(f"ended with {code}, {len(broken)} line(s) about it: {findings}")
+    assert code == 1
+    assert broken
+    assert findings.violations == []
+    assert findings.acknowledged == len(log)
+
+
+@asynccontextmanager
+async def _failing_syncs(service: ServiceProcess) -> AsyncIterator[None]:
+    """From here on every sync of the process fails with EIO."""
+    tracer = await asyncio.create_subprocess_exec(
+        *("strace", "-f", "-p", str(service.pid), "-e", f"trace={_SYNCS}", "-e", f"inject={_SYNCS}:error=EIO"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert tracer.stderr is not None
+    try:
+        first = (await asyncio.wait_for(tracer.stderr.readline(), 10)).decode()
+        if "attached" not in first:
+            pytest.skip(f"strace may not attach here: {first.strip()}")
+        saying = asyncio.create_task(tracer.stderr.read())
+        yield
+        await saying
+    finally:
+        if tracer.returncode is None:
+            tracer.kill()
+        await tracer.wait()
+
+
+async def test_a_second_process_on_the_same_file_is_refused_in_one_line(tmp_path: Path, say: Say):
+    """Two writers would harm each other: the second says who has the file, and ends; the first notices nothing."""
+    database = sqlite(tmp_path)
+    async with surroundings(tmp_path) as around, serving(around, database) as first:
+        second = made(around, database, name="second")
+        with pytest.raises(EndedError):
+            await second.start()
+        code, said = await second.ended(), second.complaint()
+        still = await first.ready()
+    say(f"{code}: {said}")
+    assert code == 1
+    assert len(said.splitlines()) == 1
+    assert str(first.pid) in said
+    assert still

@@ -1,0 +1,75 @@
+"""What a customer writes reaches people as text; what a bot sends twice is compared."""
+
+import random
+from pathlib import Path
+
+from tests.fakes.process import ServiceProcess, surroundings
+from tests.proofs.clients import asks, tell
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import settled
+from tests.proofs.databases import ONE_IN_CI, Database
+from tests.proofs.launch import serving
+
+MARKUP = ("<!channel>", "<@U1>", "<http://evil.example|your bank>", "<!subteam^S1>", "&lt;!here&gt;")
+
+
+async def _obeyed(folder: Path, database: Database, rng: random.Random, *plants: str) -> list[str]:
+    """The words that Slack would have read as markup."""
+    log = asks(len(MARKUP), rng)
+    async with surroundings(folder) as around, serving(around, database, *plants) as service:
+        for ask, markup in zip(log, MARKUP, strict=True):
+            ask.topic, ask.description = "sales", f"{ask.marker} {markup}"
+            await tell(service, ask)
+        await settled(service, database)
+        texts = [message.text for message in around.slack.messages]
+        assert len(texts) == len(MARKUP)
+        assert all(message.payload["parse"] == "none" for message in around.slack.messages)
+        return [markup for markup in MARKUP if any(markup in text for text in texts)]
+
+
+@ONE_IN_CI
+async def test_markup_reaches_slack_as_text(tmp_path: Path, database: Database, rng: random.Random):
+    """No customer can call a whole channel together, or hide where a link leads."""
+    assert await _obeyed(tmp_path, database, rng) == []
+
+
+@ONE_IN_CI
+async def test_the_look_at_markup_finds_a_service_that_does_not_escape(
+    tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """With the escaping taken out, the proof says so."""
+    obeyed = await _obeyed(tmp_path, database, rng, "no_escaping")
+    say(f"planted no escaping: {obeyed}")
+    assert obeyed
+
+
+async def _replays(folder: Path, database: Database, *plants: str) -> list[tuple[int, str | None]]:
+    """Status and id of: an ask with a key, the same once more, another one with the same key."""
+    async with surroundings(folder) as around, serving(around, database, *plants) as service:
+        words = ("first", "first", "second")
+        return [await _ask(service, {"topic": "sales", "description": word}) for word in words]
+
+
+async def _ask(service: ServiceProcess, body: dict[str, str]) -> tuple[int, str | None]:
+    headers = {**service.around.bearer, "Idempotency-Key": "one"}
+    async with service.around.session.post(f"{service.url}/assistance", json=body, headers=headers) as answer:
+        return answer.status, (await answer.json()).get("id")
+
+
+@ONE_IN_CI
+async def test_a_used_key_with_another_body_is_refused(tmp_path: Path, database: Database):
+    """The same ask twice is one request; another ask under its key is never taken for it."""
+    first, again, other = await _replays(tmp_path, database)
+    assert first == again
+    assert first[0] == 201
+    assert other == (422, None)
+
+
+@ONE_IN_CI
+async def test_the_look_at_keys_finds_a_service_that_does_not_compare_bodies(
+    tmp_path: Path, database: Database, say: Say
+):
+    """With the comparison taken out, a second ask is answered with the first one's id, and the proof says so."""
+    first, _, other = await _replays(tmp_path, database, "body_not_compared")
+    say(f"planted no comparison: {other}")
+    assert other == first
