@@ -15,7 +15,8 @@ import pytest
 from pysqlite3 import dbapi2
 from tests.deploy.bots import Bots
 from tests.deploy.cluster import BINARIES, USER, Cluster, cluster, migrate
-from tests.fakes.process import ServiceProcess, Surroundings, process, surroundings
+from tests.deploy.running import process
+from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/backups.md").read_text(encoding="utf-8")

@@ -16,7 +16,8 @@ import pytest
 import yaml
 from tests.deploy.bots import Bots
 from tests.deploy.cluster import BINARIES, cluster, migrate
-from tests.fakes.process import process, surroundings
+from tests.deploy.running import process
+from tests.fakes.process import surroundings
 from tests.telemetry.collector import collector
 
 ROOT = Path(__file__).parents[2]

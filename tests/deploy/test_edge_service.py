@@ -1,0 +1,161 @@
+"""The edge in front of two real API processes, a dispatcher and PostgreSQL behind them: nothing is lost on the way."""
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from tests.deploy.bots import ASK, Bots
+from tests.deploy.cluster import BINARIES, cluster, migrate
+from tests.deploy.edge_process import Edge, missing, running_edge
+from tests.fakes.process import ServiceProcess, Surroundings, surroundings
+
+_LACKING = missing() or ("" if BINARIES else "PostgreSQL's programs")
+pytestmark = [
+    pytest.mark.skipif(bool(_LACKING), reason=f"cannot run here, missing: {_LACKING}"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+ROUTING = """
+channels:
+  sales-slack: {{type: slack, token: env:SLACK_TOKEN, channel: C0SALES, api_url: {slack}, pace: 1000/s}}
+  written: {{type: log}}
+topics:
+  sales: {{steps: [{{notify: [sales-slack]}}]}}
+  load: {{steps: [{{notify: [written]}}]}}
+"""
+LOAD = {"topic": "load", "description": "Could somebody call me back, please?"}
+GENUINE = Path(__file__).parent / "corpus" / "genuine.jsonl"
+RATE = 300
+
+
+@dataclass
+class Stack:
+    """Everything that runs; `session` trusts the edge and keeps its connections, as a bot does."""
+
+    around: Surroundings
+    edge: Edge
+    apis: tuple[ServiceProcess, ServiceProcess]
+    session: aiohttp.ClientSession
+
+    def bots(self, sub: str = "bot-1") -> Bots:
+        token = self.around.token(sub=sub)
+        return Bots(self.session, self.edge.url, lambda: token)
+
+    async def accepted(self, api: ServiceProcess) -> float:
+        """How many requests this process says it has accepted."""
+        async with self.around.session.get(f"{api.url}/metrics") as answer:
+            lines = re.findall(
+                r'^assistance_requests_total\{.*outcome="created".*\} (\S+)$', await answer.text(), re.MULTILINE
+            )
+        return sum(map(float, lines))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """2 x `--role api`, 1 x `--role dispatcher`, PostgreSQL, the shipped edge."""
+    folder = tmp_path_factory.mktemp("stack")
+    async with AsyncExitStack() as opened:
+        around = await opened.enter_async_context(surroundings(folder, ROUTING))
+        server = opened.enter_context(cluster())
+        server.make("fsync = on")
+        await migrate(server.url)
+        one, two, dispatcher = (
+            ServiceProcess(
+                around, server.url, name=name, role=name.split("-")[0], ASSISTANCE_TRUSTED_PROXIES="127.0.0.1"
+            )
+            for name in ("api-1", "api-2", "dispatcher")
+        )
+        for service in (one, two, dispatcher):
+            opened.push_async_callback(service.kill)
+            await service.start(within=60)
+        edge = opened.enter_context(
+            running_edge(folder, EDGE_UPSTREAMS=f"127.0.0.1:{one.port} 127.0.0.1:{two.port}", EDGE_WAF_AUDIT="Off")
+        )
+        connections = aiohttp.TCPConnector(ssl=edge.trust, limit=64)
+        session = await opened.enter_async_context(aiohttp.ClientSession(connector=connections))
+        yield Stack(around, edge, (one, two), session)
+
+
+async def test_two_hundred_genuine_messages_reach_people(stack: Stack) -> None:
+    """200 messages in ten languages, markup, code and SQL among them: each is accepted and Slack has its words."""
+    messages = [json.loads(line)["description"] for line in GENUINE.read_text(encoding="utf-8").splitlines()]
+    assert len(messages) == 200
+    bots, before = stack.bots(), [await stack.accepted(api) for api in stack.apis]
+    for description in messages:
+        await bots.ask({"topic": "sales", "description": description})
+    assert bots.statuses == {201: 200}
+    arrived = json.dumps([message.payload for message in await stack.around.slack.arrived(200)], ensure_ascii=False)
+    assert [text for text in messages if _as_slack_has_it(text) not in arrived] == []
+    after = [await stack.accepted(api) for api in stack.apis]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [100, 100], (
+        "both processes are used in turn"
+    )
+
+
+def _as_slack_has_it(text: str) -> str:
+    """The first line of the text, with what Slack asks to be escaped, inside of a JSON string."""
+    escaped = text.splitlines()[0].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return json.dumps(escaped, ensure_ascii=False)[1:-1]
+
+
+async def test_one_key_opens_one_request_over_both_processes(stack: Stack) -> None:
+    """The same ask with one key, four times in turn over two processes: one id; another body under it is refused."""
+    bots, key = stack.bots(), {"Idempotency-Key": '"one-key-for-both"'}
+    answers = [await bots.ask(headers=key) for _ in range(4)]
+    assert len(set(bots.ids)) == 1
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers if answer] == [None, *["true"] * 3]
+    for _ in stack.apis:
+        refused = await bots.ask({**ASK, "description": "Something else"}, key)
+        assert refused is not None
+        assert refused.status == 422
+
+
+async def test_a_process_killed_under_load_costs_no_accept(stack: Stack) -> None:
+    """SIGKILL to one of two processes while 16 bots ask: each of 1,000 asks or more gets its own 201."""
+    bots, (victim, _) = stack.bots("bot-kill"), stack.apis
+    async with bots.asking(LOAD, at_once=16):
+        await bots.reached(300)
+        await victim.kill()
+        await bots.reached(700)
+    await victim.start()
+    assert set(bots.statuses) == {201}
+    assert len(set(bots.ids)) == len(bots.ids)
+
+
+async def _roll(stack: Stack, times: int) -> None:
+    """SIGTERM and start anew one process after the other, so many times, at 300 requests a second: all get 201."""
+    bots, done = stack.bots("bot-roll"), asyncio.Event()
+    load = asyncio.create_task(bots.steadily(LOAD, RATE, done))
+    try:
+        for turn in range(times):
+            service = stack.apis[turn % 2]
+            service.signal(signal.SIGTERM)
+            assert await service.ended() == 0
+            await service.start(within=60)
+            # The edge looks at a process again 2 s after it failed; until then the other one has all.
+            await bots.reached(2 * RATE)
+    finally:
+        done.set()
+        rate = await load
+    print(f"{times} x SIGTERM at {rate:.0f}/s: {dict(bots.statuses)}")  # noqa: T201
+    assert set(bots.statuses) == {201}
+
+
+@pytest.mark.timeout(300)
+async def test_sigterm_under_load_fails_no_accept(stack: Stack) -> None:
+    """The short form: 3 x SIGTERM at 300 requests a second, each answered with 201; the processes end with 0."""
+    await _roll(stack, 3)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_fifty_sigterms_under_load_fail_no_accept(stack: Stack) -> None:
+    """50 x SIGTERM at 300 requests a second, each answered with 201; the processes end with 0."""
+    await _roll(stack, 50)
