@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tests.fakes.clock import until
 from tests.fakes.service import Service
-from tests.service.following import all_delivered, failed, time_line
+from tests.service.following import all_delivered, failed, owed, time_line
 
+from assistance.model import State
 from assistance.sandbox.slack import Fault
 
 WORK = "work-assistance"
@@ -221,3 +222,16 @@ async def test_what_the_customer_adds_reaches_the_same_thread(service: Service):
     notice, added = service.slack.messages
     assert (added.thread_ts, "it is urgent now" in added.text) == (notice.ts, True)
     assert (await time_line(service, id_))[-1]["type"] == "followed_up"
+
+
+async def test_a_notice_of_the_old_topic_that_arrives_late_tells_nobody_of_the_new_one(service: Service):
+    """It was on its way when the request was rerouted: the request stays accepted until the new people have it."""
+    service.slack.script(Fault(hang=1.5))
+    asked = await service.ask()
+    await owed(service, asked["id"], lambda deliveries: deliveries[0].state is State.SENDING)
+    await service.smtp.down()
+    assert (await do(service, asked["id"], "reroute", json={"topic": "pricing"}))[0] == 200
+    found = await owed(service, asked["id"], lambda deliveries: deliveries[0].state is State.DELIVERED)
+    assert found[0].person is False
+    _, seen, _ = await service.call("GET", f"/assistance/{asked['id']}")
+    assert (seen["status"], seen["notified"]) == ("accepted", False)

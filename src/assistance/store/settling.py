@@ -1,7 +1,7 @@
 """What became of each try. A late writer changes nothing: it is fenced."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
 from assistance.store.bulk import insert_rows
 from assistance.store.failover import after_failures
-from assistance.store.leasing import NOT_LEASED, still_leased
+from assistance.store.leasing import NOT_LEASED, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
 from assistance.store.schema import attempts, deliveries, events, requests
 
@@ -93,10 +93,28 @@ def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, di
     """Move the requests on and write the time line."""
     if not told:
         return
+    told = _as_they_count_now(connection, told, rows)
     happened = [_event(item, rows[item.delivery.request_id]) for item in told]
     insert_rows(connection, events, [event_row(event) for event in happened])
     moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
     connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in moved.values()])
+
+
+def _as_they_count_now(
+    connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]
+) -> list[Settlement]:
+    """The settlements; whoever was told on a topic that the request has left meanwhile is no person of the new one."""
+    doubtful = [(i.delivery.request_id, i.delivery.n) for i in told if rows[i.delivery.request_id]["sequence"] > 1]
+    if not doubtful:
+        return list(told)
+    query = select(deliveries.c.request_id, deliveries.c.n).where(these(doubtful), ~deliveries.c.person)
+    nobody = {(row.request_id, row.n) for row in connection.execute(query)}
+    return [
+        replace(item, delivery=replace(item.delivery, person=False))
+        if (item.delivery.request_id, item.delivery.n) in nobody
+        else item
+        for item in told
+    ]
 
 
 _moving = (
