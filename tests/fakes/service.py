@@ -14,6 +14,7 @@ from tests.fakes.tokens import Forger
 
 from assistance.app import House, Role, live, open_house
 from assistance.http.server import HttpServer, listen
+from assistance.model import Clock
 from assistance.sandbox.slack import FakeSlack
 from assistance.sandbox.smtp import FakeSmtp
 from assistance.settings import load_settings
@@ -94,7 +95,7 @@ class Service:
 
 @asynccontextmanager
 async def running(
-    folder: Path, routing: str = ROUTING, role: Role = Role.ALL, **environ: str
+    folder: Path, routing: str = ROUTING, role: Role = Role.ALL, clock: Clock | None = None, **environ: str
 ) -> AsyncIterator[Service]:
     """A service in `folder`; `environ` overrides its settings."""
     async with (
@@ -122,7 +123,7 @@ async def running(
             None,
             dev=False,
         )
-        async with open_house(settings, dev=False, role=role) as house:
+        async with open_house(settings, dev=False, role=role, clock=clock) as house:
             server, stop = HttpServer(house.api, listen("127.0.0.1", 0), clock=house.clock), asyncio.Event()
             life = asyncio.create_task(live(house, server, stop, linger=0))
             try:

@@ -35,7 +35,7 @@ async def traced(folder: Path, *, hanging: bool) -> AsyncIterator[Service]:
     folder.mkdir()
     async with OtlpReceiver() as receiver:
         receiver.hanging = hanging
-        async with running(folder, role=Role.ALL, **receiver.environ) as service:
+        async with running(folder, role=Role.ALL, clock=None, **receiver.environ) as service:
             yield service
 
 

@@ -39,8 +39,15 @@ def logs(receiver: OtlpReceiver) -> Iterator[None]:
 
 @pytest.fixture
 async def service(receiver: OtlpReceiver, tmp_path: Path) -> AsyncIterator[Service]:
-    async with running(tmp_path, role=Role.ALL, **receiver.environ) as service:
+    async with running(tmp_path, role=Role.ALL, clock=None, **receiver.environ) as service:
         yield service
+
+
+def committed(receiver: OtlpReceiver) -> Iterator[tuple[bytes, bytes]]:
+    """The trace and span of every call that some transaction carried."""
+    for commit in receiver.named("COMMIT"):
+        yield commit.trace_id, commit.parent_span_id
+        yield from ((link.trace_id, link.span_id) for link in commit.links)
 
 
 def the(spans: list[Span]) -> Span:
@@ -59,7 +66,9 @@ async def test_one_trace_leads_from_the_bot_to_the_provider(
     await until(lambda: receiver.named(f"deliver {channel}"))
     accept, delivery = the(receiver.named("POST /assistance")), the(receiver.named(f"deliver {channel}"))
     outgoing = the([span for span in receiver.named(client) if span.parent_span_id == delivery.span_id])
-    assert {span.trace_id.hex() for span in (accept, delivery, outgoing)} == {TRACE}
+    commit = the([span for span in receiver.named("COMMIT") if span.parent_span_id == accept.span_id])
+    assert {span.trace_id.hex() for span in (accept, commit, delivery, outgoing)} == {TRACE}
+    assert attributes(commit)["db.system.name"] == "sqlite"
     assert (accept.parent_span_id.hex(), accept.kind) == (BOT, Span.SPAN_KIND_SERVER)
     assert (delivery.parent_span_id, delivery.kind) == (accept.span_id, Span.SPAN_KIND_CONSUMER)
     assert [(link.trace_id.hex(), link.span_id) for link in delivery.links] == [(TRACE, accept.span_id)]
@@ -75,6 +84,7 @@ async def test_every_accept_is_linked_to_its_deliveries(service: Service, receiv
     await until(lambda: len(receiver.named("deliver sales-slack")) == 200, within=30)
     await until(lambda: len(receiver.named("POST /assistance")) == 200)
     accepts = {(span.trace_id, span.span_id) for span in receiver.named("POST /assistance")}
+    await until(lambda: accepts <= set(committed(receiver)))
     delivered = {(span.trace_id, span.parent_span_id) for span in receiver.named("deliver sales-slack")}
     linked = {(link.trace_id, link.span_id) for span in receiver.named("deliver sales-slack") for link in span.links}
     assert accepts == delivered == linked

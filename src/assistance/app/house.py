@@ -87,7 +87,7 @@ async def open_house(
         for last in (tracing.shutdown, metrics.shutdown):
             opened.push_async_callback(asyncio.to_thread, last)
         url = f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
-        store = open_store(url, metrics.committed)
+        store = open_store(url, metrics.committed, tracing.tracer("assistance.store"))
         opened.callback(store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)

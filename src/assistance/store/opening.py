@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from opentelemetry.trace import NoOpTracer, Tracer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -15,18 +16,19 @@ Revisions = tuple[str | None, str | None]
 """Before and after; None is an empty database."""
 
 
-def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None) -> Store:
+def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None, tracer: Tracer | None = None) -> Store:
     """Open the database at `url`; a SQLite file is brought to the current schema.
 
     Args:
         url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or any libpq URI.
         on_commit: hears the size of every group of writes that was committed, in a thread of the store.
+        tracer: where the spans of transactions go, None for nowhere.
 
     Raises:
         StoreRefusedError: it cannot be used as it is; the text says what to do.
     """
     database = open_sqlite(sqlite_path(url)) if _is_sqlite(url) else open_postgresql(url)
-    return Store(database, on_commit)
+    return Store(database, on_commit, tracer or NoOpTracer())
 
 
 def migrate(url: str) -> Revisions:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from opentelemetry.trace import Tracer
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -58,12 +59,12 @@ class Store:
     Every writing call returns after the commit and raises StoreUnavailableError when there was none.
     """
 
-    def __init__(self, database: Database, on_commit: Callable[[int], None]) -> None:
+    def __init__(self, database: Database, on_commit: Callable[[int], None], tracer: Tracer) -> None:
         """Use `open_store` instead."""
         self._database = database
-        self._accepting = Writer(database, "accepts", on_commit)
+        self._accepting = Writer(database, "accepts", on_commit, tracer)
         # Where one process has the file, one thread writes it; else accepts do not wait for the dispatcher's commits.
-        self._dispatching = self._accepting if self.exclusive else Writer(database, "dispatch", on_commit)
+        self._dispatching = self._accepting if self.exclusive else Writer(database, "dispatch", on_commit, tracer)
         self._writers = {self._accepting, self._dispatching}
         for writer in self._writers:
             writer.start()

@@ -12,14 +12,17 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import structlog
+from opentelemetry.trace import SpanContext, Tracer
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from assistance.store.database import Database
 from assistance.store.errors import StoreBrokenError, StoreRefusedError, StoreUnavailableError
+from assistance.store.spans import caller, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -44,15 +47,17 @@ class _Job:
     item: Any
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    caller: SpanContext
     result: Any = None
 
 
 class Writer:
     """A thread that writes. `broken` says why nothing can be written any more, or None."""
 
-    def __init__(self, database: Database, name: str, on_commit: Callable[[int], None]) -> None:
+    def __init__(self, database: Database, name: str, on_commit: Callable[[int], None], tracer: Tracer) -> None:
         """`on_commit` hears the size of every group committed."""
         self._database = database
+        self._tracer = tracer
         self._on_commit = on_commit
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"store-writer-{name}", daemon=True)
@@ -77,7 +82,7 @@ class Writer:
         if self.broken:
             raise StoreBrokenError(self.broken)
         loop = asyncio.get_running_loop()
-        job = _Job(operation, item, loop, loop.create_future())
+        job = _Job(operation, item, loop, loop.create_future(), caller())
         self._jobs.put(job)
         try:
             async with asyncio.timeout(PATIENCE):
@@ -130,7 +135,7 @@ class Writer:
     def _transact(self, group: list[_Job]) -> None:
         for races_left in reversed(range(_RACES)):
             try:
-                with self._database.writing.begin() as connection:
+                with self._span(group), self._database.writing.begin() as connection:
                     for operation, jobs in _by_operation(group).items():
                         results = operation(connection, [job.item for job in jobs])
                         for job, result in zip(jobs, results, strict=True):
@@ -143,6 +148,9 @@ class Writer:
             else:
                 self._on_commit(len(group))
                 return
+
+    def _span(self, group: Iterable[_Job]) -> AbstractContextManager[None]:
+        return transaction(self._tracer, self._database.writing.dialect.name, [job.caller for job in group])
 
     def _give_up(self, error: DBAPIError) -> NoReturn:
         if isinstance(error, _ITEMS_FAULT):
