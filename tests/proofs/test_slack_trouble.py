@@ -26,18 +26,18 @@ LONG = pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(600)])
 TROUBLE = {"limiting": Fault(retry_after=RETRY_AFTER), "hanging": Fault(hang=True), "down": None}
 
 
-@pytest.mark.parametrize("seconds", [5, LONG], ids=str)
+@pytest.mark.parametrize("seconds", [4, LONG], ids=str)
 @pytest.mark.parametrize("trouble", TROUBLE)
 @ONE_IN_CI
 async def test_trouble_at_slack_is_not_felt_by_who_asks(
     trouble: str, seconds: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
     """Every ask is answered 201 as fast as before, none is sent before `Retry-After`, all are delivered afterwards."""
-    log = asks(RATE * (seconds + 3), rng)
+    log = asks(RATE * (seconds + 2), rng)
     for ask in log:
         ask.topic = "sales"
     async with surroundings(tmp_path, keep=4 * len(log)) as around, serving(around, database) as service:
-        before, during = await _phases(service, trouble, log[: 3 * RATE], log[3 * RATE :])
+        before, during = await _phases(service, trouble, log[: 2 * RATE], log[2 * RATE :])
         began = asyncio.get_running_loop().time()
         await settled(service, database, within=60)
         drained = asyncio.get_running_loop().time() - began
@@ -57,8 +57,8 @@ async def _phases(
     service: ServiceProcess, trouble: str, healthy: Sequence[Ask], troubled: Sequence[Ask]
 ) -> tuple[Phase, Phase]:
     slack = service.around.slack
-    await steadily(service, healthy[: len(healthy) // 3], RATE)  # what runs for the first time runs slower
-    before = await steadily(service, healthy[len(healthy) // 3 :], RATE)
+    await steadily(service, healthy[: len(healthy) // 2], RATE)  # what runs for the first time runs slower
+    before = await steadily(service, healthy[len(healthy) // 2 :], RATE)
     slack.always(TROUBLE[trouble])
     if trouble == "down":
         await slack.down()
