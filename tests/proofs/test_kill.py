@@ -31,7 +31,8 @@ async def test_what_was_acknowledged_before_a_kill_is_delivered(
         starts, resumed = [crash.starting for crash in crashes], resumption(around, crashes)
     share = findings.duplicates / findings.delivered
     say(
-        f"{kills} kills: {findings} ({share:.2%} twice, goal 0.5 %), in flight {[len(crash.held) for crash in crashes][:20]}"
+        f"{kills} kills: {findings} ({share:.2%} twice, goal 0.5 %), "
+        f"in flight {[len(crash.held) for crash in crashes][:20]}"
     )
     say(f"ready again after {median(starts):.2f} s (worst {max(starts):.2f} s), goal 2 s; then what was in flight")
     say(f"arrived after {median(resumed):.2f} s (worst {max(resumed):.2f} s), goal {database.takeover + 1:g} s")
