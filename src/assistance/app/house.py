@@ -75,8 +75,7 @@ async def open_house(
     """Open every room; nothing runs yet and nothing is served.
 
     Raises:
-        RoutingError: the routing file cannot be used.
-        StoreRefusedError: the database cannot be used.
+        RoutingError, StoreRefusedError: the routing file, or the database, cannot be used.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as opened:
@@ -86,8 +85,7 @@ async def open_house(
         tracing = set_up_tracing(settings.environ, __version__)
         for last in (tracing.shutdown, metrics.shutdown):
             opened.push_async_callback(asyncio.to_thread, last)
-        url = f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
-        store = open_store(url, metrics.committed, tracing.tracer("assistance.store"))
+        store = open_store(_database(settings, dev=dev), metrics.committed, tracing.tracer("assistance.store"))
         opened.callback(store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)
@@ -111,6 +109,10 @@ async def open_house(
         watch(metrics, house.backlog, house.auditor, dispatcher)
         house.api = _api(house, dev=dev, role=role)
         yield house
+
+
+def _database(settings: Settings, *, dev: bool) -> str:
+    return f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
 
 
 def _routing(settings: Settings, sandbox: "Sandbox | None", clock: Clock) -> LiveRouting:

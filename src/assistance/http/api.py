@@ -52,21 +52,7 @@ def build_api(
         trusted_proxies: whose `X-Forwarded-For` counts.
         tracer_provider: where spans go, None for nowhere.
     """
-    app = FastAPI(
-        title="Assistance API",
-        version=__version__,
-        description=_DESCRIPTION,
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        redirect_slashes=False,
-        redoc_url=None,
-        docs_url="/docs" if accepts else None,
-        openapi_url="/openapi.json" if accepts else None,
-        telemetry={
-            **_TELEMETRY,
-            "tracing": tracer_provider is not None,
-            "tracer_provider": Discreet(tracer_provider) if tracer_provider else None,
-        },
-    )
+    app = _application(tracer_provider, described=accepts)
     app.state.services = services
     app.state.routers = routers = [health.routes]
     if accepts:
@@ -84,6 +70,24 @@ def build_api(
     )
     _complete_schema(app)
     return app
+
+
+def _application(tracer_provider: TracerProvider | None, *, described: bool) -> FastAPI:
+    return FastAPI(
+        title="Assistance API",
+        version=__version__,
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        redirect_slashes=False,
+        redoc_url=None,
+        docs_url="/docs" if described else None,
+        openapi_url="/openapi.json" if described else None,
+        telemetry={
+            **_TELEMETRY,
+            "tracing": tracer_provider is not None,
+            "tracer_provider": Discreet(tracer_provider) if tracer_provider else None,
+        },
+    )
 
 
 async def _on_store_unavailable(request: Request, _error: Exception) -> Response:
