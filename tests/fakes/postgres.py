@@ -19,10 +19,11 @@ from assistance.store import migrate
 
 
 class Postgres:
-    """A running server; `url` leads to a database that is nobody's."""
+    """A running server; `url` leads to a database that is nobody's. `own`: it was started for this test run."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, own: bool) -> None:
         self.url = url
+        self.own = own
         self._numbers = itertools.count()
         self._template: str | None = None
 
@@ -81,7 +82,7 @@ def memory() -> str | None:
 def running_postgres() -> Iterator[Postgres]:
     """The server of this test run; skips the test where there is none."""
     if given := os.environ.get("TEST_POSTGRES_URL"):
-        server = Postgres(given)
+        server = Postgres(given, own=False)
         yield server
         server.close()
         return
@@ -93,4 +94,4 @@ def running_postgres() -> Iterator[Postgres]:
         tempfile.TemporaryDirectory(prefix="pg-", dir=memory(), ignore_cleanup_errors=True) as folder,
         wheel.get_server(f"{folder}/data", cleanup_mode="stop") as started,
     ):
-        yield Postgres(started.get_uri())
+        yield Postgres(started.get_uri(), own=True)

@@ -33,7 +33,7 @@ async def test_filters_narrow_down_what_is_found(store: Store):
     await move(store, three, Status.CANCELLED)
     assert await ids(store, client="bot") == [three, one]
     assert await ids(store, topic="sales") == [two, one]
-    assert await ids(store, status="cancelled") == [three]
+    assert await ids(store, status=Status.CANCELLED) == [three]
     assert await ids(store, conversation_id="c") == [two, one]
     assert await ids(store, client="bot", conversation_id="c") == [one]
     assert await ids(store, topics=frozenset({"pricing", "x"})) == [three]

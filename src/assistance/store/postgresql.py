@@ -97,12 +97,12 @@ def _engine(conninfo: str, size: int, *, reads: bool = False) -> Engine:
 
 
 def _connect(conninfo: str, *, reads: bool = False, limit: bool = True) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(conninfo)
+    connection = psycopg.connect(conninfo, autocommit=True)
     try:
         _check(connection)
         if limit:
             connection.execute(f"SELECT {_LIMIT}")
-        connection.commit()
+        connection.autocommit = False
         if reads:
             connection.read_only = True
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

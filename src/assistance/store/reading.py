@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, select
 
-from assistance.model import AssistanceRequest, Attempt, Delivery, Event
+from assistance.model import AssistanceRequest, Attempt, Delivery, Event, Status
 from assistance.store.rows import attempt_of, by_request, delivery_of, event_of, request_of
-from assistance.store.schema import attempts, deliveries, events, requests
+from assistance.store.schema import attempts, deliveries, events, has_status, requests
 
 Seen = tuple[AssistanceRequest, tuple[Delivery, ...]]
 
@@ -23,7 +23,7 @@ class Query:
     client: str | None = None
     topics: frozenset[str] | None = None
     topic: str | None = None
-    status: str | None = None
+    status: Status | None = None
     conversation_id: str | None = None
     before: str | None = None
 
@@ -48,11 +48,12 @@ def _filtered(query: Query) -> Select[tuple[object, ...]]:
     for column, value in (
         (requests.c.client, query.client),
         (requests.c.topic, query.topic),
-        (requests.c.status, query.status),
         (requests.c.conversation_id, query.conversation_id),
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if query.status is not None:
+        statement = statement.where(has_status(query.status))
     if query.topics is not None:
         statement = statement.where(requests.c.topic.in_(query.topics))
     if query.before is not None:

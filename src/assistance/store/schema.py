@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     literal_column,
     text,
 )
@@ -38,10 +39,13 @@ def _among(column: str, words: Collection[str]) -> str:
 
 def _one_of(column: ColumnElement[str], words: Collection[str]) -> ColumnElement[bool]:
     # Spelled out, not bound: a planner uses a partial index only where it reads the index's own condition.
-    return column.in_([literal_column(f"'{word}'") for word in sorted(words)])
+    literals: list[ColumnElement[str]] = [literal_column(f"'{word}'") for word in sorted(words)]
+    return column.in_(literals) if len(literals) > 1 else column == literals[0]
 
 
-_open = f"conversation_id IS NOT NULL AND {_among('status', OPEN)}"
+_open = _among("status", OPEN)
+_talking = f"conversation_id IS NOT NULL AND {_open}"
+_failed = "status = 'failed'"
 _untaken = _among("status", _UNTAKEN)
 _waiting = _among("state", _WAITING)
 
@@ -77,8 +81,8 @@ requests = Table(
         "topic",
         "conversation_id",
         unique=True,
-        sqlite_where=text(_open),
-        postgresql_where=text(_open),
+        sqlite_where=text(_talking),
+        postgresql_where=text(_talking),
     ),
     Index(
         "requests_expiring",
@@ -93,7 +97,9 @@ requests = Table(
         sqlite_where=text("conversation_id IS NOT NULL"),
         postgresql_where=text("conversation_id IS NOT NULL"),
     ),
-    Index("requests_by_status", "status", "id"),
+    # None on the status itself: SQLite, which has no figures, would take it for whatever names a status.
+    Index("requests_open", "id", sqlite_where=text(_open), postgresql_where=text(_open)),
+    Index("requests_failed", "id", sqlite_where=text(_failed), postgresql_where=text(_failed)),
     Index(
         "requests_not_erased",
         "id",
@@ -219,3 +225,9 @@ is_untaken = _one_of(requests.c.status, _UNTAKEN)
 is_waiting = _one_of(deliveries.c.state, _WAITING)
 is_sending = _one_of(deliveries.c.state, {State.SENDING})
 is_parked = _one_of(deliveries.c.state, {State.PARKED})
+
+
+def has_status(status: Status) -> ColumnElement[bool]:
+    """Whether a request has it, in words by which the few that are open or have failed are found among all."""
+    exactly = _one_of(requests.c.status, {status})
+    return and_(is_open, exactly) if status in OPEN else exactly

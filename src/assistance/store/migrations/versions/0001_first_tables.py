@@ -171,7 +171,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
     )
-    op.create_index("requests_by_status", "requests", ["status", "id"], unique=False)
     op.create_index(
         "requests_expiring",
         "requests",
@@ -181,12 +180,28 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('accepted', 'notified')"),
     )
     op.create_index(
+        "requests_failed",
+        "requests",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'failed'"),
+        postgresql_where=sa.text("status = 'failed'"),
+    )
+    op.create_index(
         "requests_not_erased",
         "requests",
         ["id"],
         unique=False,
         sqlite_where=sa.text("description IS NOT NULL"),
         postgresql_where=sa.text("description IS NOT NULL"),
+    )
+    op.create_index(
+        "requests_open",
+        "requests",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('accepted', 'claimed', 'notified')"),
+        postgresql_where=sa.text("status IN ('accepted', 'claimed', 'notified')"),
     )
     op.create_index(
         "requests_open_conversation",
@@ -207,10 +222,22 @@ def downgrade() -> None:
         postgresql_where=sa.text("conversation_id IS NOT NULL AND status IN ('accepted', 'claimed', 'notified')"),
     )
     op.drop_index(
+        "requests_open",
+        table_name="requests",
+        sqlite_where=sa.text("status IN ('accepted', 'claimed', 'notified')"),
+        postgresql_where=sa.text("status IN ('accepted', 'claimed', 'notified')"),
+    )
+    op.drop_index(
         "requests_not_erased",
         table_name="requests",
         sqlite_where=sa.text("description IS NOT NULL"),
         postgresql_where=sa.text("description IS NOT NULL"),
+    )
+    op.drop_index(
+        "requests_failed",
+        table_name="requests",
+        sqlite_where=sa.text("status = 'failed'"),
+        postgresql_where=sa.text("status = 'failed'"),
     )
     op.drop_index(
         "requests_expiring",
@@ -218,7 +245,6 @@ def downgrade() -> None:
         sqlite_where=sa.text("status IN ('accepted', 'notified')"),
         postgresql_where=sa.text("status IN ('accepted', 'notified')"),
     )
-    op.drop_index("requests_by_status", table_name="requests")
     op.drop_index(
         "requests_by_conversation",
         table_name="requests",

@@ -1,0 +1,70 @@
+"""A proxy before PostgreSQL that can lose the answer to a commit, as a network does."""
+
+import socket
+import threading
+from contextlib import suppress
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+
+class LossyProxy:
+    """Passes everything on; once `lose` is set, the next COMMIT reaches the server and its answer nobody."""
+
+    def __init__(self, url: str) -> None:
+        self._server = conninfo_to_dict(url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.lose = threading.Event()
+        self.lost = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """What the store connects to."""
+        host, port = self._listener.getsockname()
+        names = {"host": host, "port": port, "sslmode": "disable", "gssencmode": "disable"}
+        known = conninfo_to_dict(make_conninfo("", **{**self._server, **names}))
+        rest = "&".join(f"{name}={value}" for name, value in known.items() if value)
+        return f"postgresql:///?{rest}"
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = self._connect()
+                threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._pass_back, args=(server, client), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        host, port = str(self._server.get("host") or "127.0.0.1"), int(self._server.get("port") or 5432)
+        if not host.startswith("/"):
+            return socket.create_connection((host, port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{host}/.s.PGSQL.{port}")
+        return server
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(65_536):
+                if b"COMMIT\0" in data and self.lose.is_set():
+                    self._commit_unheard(client, server, data)
+                    return
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+
+    def _commit_unheard(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
+        self.lose.clear()
+        client.shutdown(socket.SHUT_RDWR)
+        server.sendall(data)
+        # The server ends the session when it has committed and finds that nobody is there any more.
+        server.shutdown(socket.SHUT_WR)
+
+    def _pass_back(self, server: socket.socket, client: socket.socket) -> None:
+        with server, client, suppress(OSError):
+            while data := server.recv(65_536):
+                with suppress(OSError):
+                    client.sendall(data)
+        self.lost.set()

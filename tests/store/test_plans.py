@@ -1,0 +1,192 @@
+"""Query plans: what is asked often is found by an index, however much there is beside it."""
+
+import json
+import re
+from typing import Any, Self
+
+import pytest
+from sqlalchemy import Engine, event, text
+from tests.store.asks import NOW, WEEK, ask, key, new, notice, request, settle, take
+
+from assistance.model import State, Status
+from assistance.store import Park, Query, Recovery, Store, Unpark
+
+DONE = 20_000
+"""Rows that are over: enough for a planner to prefer an index."""
+
+
+class Statements:
+    """The statements that a store runs, with their values."""
+
+    def __init__(self, store: Store) -> None:
+        self.seen: list[tuple[str, Any]] = []
+        self._engines = store._database.writing, store._database.reading
+        self._store = store
+
+    def __enter__(self) -> Self:
+        for engine in self._engines:
+            event.listen(engine, "before_cursor_execute", self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for engine in self._engines:
+            event.remove(engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:  # noqa: FBT001
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE")) and " FROM " in f"{statement} FROM ":
+            self.seen.append((statement, values[0] if many else values))
+
+    def plans(self, table: str) -> str:
+        """How the database goes about those that touch the table."""
+        found = [one for one in self.seen if re.search(rf"(FROM|UPDATE) {table}\b", one[0])]
+        assert found
+        return "\n".join(_plan(self._engines[0], *one) for one in found)
+
+
+def _plan(engine: Engine, statement: str, values: Any) -> str:
+    postgresql = engine.dialect.name == "postgresql"
+    with engine.connect() as connection:
+        prefix = "EXPLAIN (FORMAT JSON)" if postgresql else "EXPLAIN QUERY PLAN"
+        rows = connection.exec_driver_sql(f"{prefix} {statement}", values).all()
+        connection.rollback()
+    return json.dumps(rows[0][0]) if postgresql else "\n".join(row[3] for row in rows)
+
+
+def scans(plans: str, table: str) -> list[str]:
+    """The places at which a whole table is read."""
+    whole = rf'"Seq Scan", [^{{]*?"Relation Name": "{table}"|SCAN {table}(?! USING| AS)'
+    return re.findall(whole, plans)
+
+
+@pytest.fixture
+async def full(store: Store) -> Store:
+    """A store with much that is over, and a little of everything that waits."""
+    engine = store._database.writing
+    with engine.begin() as connection:
+        for statement in _FILL:
+            connection.execute(text(statement), {"now": NOW, "done": DONE})
+    for n in range(20):
+        await store.accept(new(of=request(conversation_id=f"c{n}"), key=key(f"k{n}")))
+        await ask(store, "mail", at=NOW + 1000)
+    await ask(store, "broken")
+    await store.park(Park("broken", "credentials", NOW, NOW + 60))
+    if engine.dialect.name == "postgresql":
+        # As its autovacuum does; SQLite goes without figures.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    return store
+
+
+_SERIES = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :done)"
+_ID = "'fe000000-0000-7000-8000-' || substr('000000000000' || CAST(n AS text), length(CAST(n AS text)) + 1)"
+_FILL = (
+    f"""{_SERIES} INSERT INTO requests (id, client, topic, topic_title, status, priority, created_at, expires_at,
+        conversation_id, sequence) SELECT {{id}}, 'bot', 'sales', '', 'resolved', 'normal', :now, :now,
+        'c' || (n % 100), 1 FROM s""",
+    f"""{_SERIES} INSERT INTO deliveries (request_id, n, channel, kind, step, person, condition, opening, rank, state,
+        due_at, owed_since, attempts, fence, short) SELECT {{id}}, 1, 'slack', 'notice', 0, true, 'always', 'both', 1,
+        'delivered', :now, :now, 1, 1, false FROM s""",
+    f"""{_SERIES} INSERT INTO events (request_id, sequence, type, at, data)
+        SELECT {{id}}, 1, 'accepted', :now, '{{{{}}}}' FROM s""",
+)
+
+
+@pytest.fixture(autouse=True)
+def _ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    cast = f"CAST({_ID} AS uuid)" if store._database.writing.dialect.name == "postgresql" else _ID
+    monkeypatch.setattr(f"{__name__}._FILL", tuple(each.format(id=cast) for each in _FILL))
+
+
+async def test_a_claim_looks_at_what_is_due_only(full: Store):
+    """By the index of what waits on its channel, for each rank."""
+    with Statements(full) as statements:
+        works = await take(full, "slack", "mail", paces={"slack": 1000.0})
+    assert len(works) == 10
+    plans = statements.plans("deliveries")
+    assert "deliveries_due" in plans
+    assert not scans(plans, "deliveries")
+    assert not scans(statements.plans("requests"), "requests")
+
+
+async def test_the_channels_with_something_waiting_are_found_without_reading_it(full: Store):
+    """One step in the index for each channel."""
+    with Statements(full) as statements:
+        assert await full.waiting_channels() == ["mail", "slack"]
+        assert await full.parked_channels() == ["broken"]
+    plans = statements.plans("deliveries")
+    assert "deliveries_due" in plans
+    assert "deliveries_parked" in plans
+    assert not scans(plans, "deliveries")
+
+
+async def test_an_outcome_finds_its_rows_by_their_keys(full: Store):
+    """In deliveries and requests, whatever it is."""
+    works = await take(full)
+    with Statements(full) as statements:
+        for work, state in zip(works, [State.DELIVERED, State.FAILED, State.PARKED, State.RETRYING], strict=False):
+            await settle(full, work, state)
+    assert not scans(statements.plans("deliveries"), "deliveries")
+    assert not scans(statements.plans("requests"), "requests")
+
+
+async def test_an_ask_looks_up_its_key_and_conversation_only(full: Store):
+    """However many requests its client has."""
+    with Statements(full) as statements:
+        await full.accept(new(of=request(conversation_id="c1"), key=key("k1")))
+        await full.accept(new(of=request(conversation_id="c1"), key=key("k99")))
+    plans = statements.plans("requests")
+    assert "requests_open_conversation" in plans
+    assert not scans(plans, "requests")
+    assert not scans(statements.plans("idempotency"), "idempotency") or "sqlite" not in str(full._database.writing.url)
+
+
+async def test_the_sweeps_look_at_what_may_concern_them_only(full: Store):
+    """Expiry, leases that are over, parking and freeing."""
+    await take(full)
+    with Statements(full) as statements:
+        await full.recover(Recovery(NOW + 1))
+        await full.expire(NOW + WEEK)
+        await full.park(Park("slack", "credentials", NOW + 1, NOW + 60))
+        await full.unpark(Unpark("broken", NOW + 1))
+    plans = statements.plans("deliveries")
+    for index in ("deliveries_leased", "deliveries_due", "deliveries_parked"):
+        assert index in plans
+    assert not scans(plans, "deliveries")
+    expiry = statements.plans("requests")
+    assert "requests_expiring" in expiry
+    assert not scans(expiry, "requests")
+
+
+async def test_what_is_to_be_forgotten_is_found_by_its_age(full: Store):
+    """Not by reading all that is kept."""
+    with Statements(full) as statements:
+        await full.retain(NOW)
+    assert "requests_not_erased" in statements.plans("requests")
+    assert not scans(statements.plans("requests"), "requests")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(50),
+        Query(50, client="bot"),
+        Query(50, status=Status.FAILED),
+        Query(50, conversation_id="c1"),
+        Query(50, client="bot", conversation_id="c1"),
+        Query(50, topics=frozenset({"sales"})),
+        Query(50, client="bot", before=notice(request(), 1).request_id),
+    ],
+    ids=lambda query: re.sub(r"\w+=None,? ?|limit=50,? ?|before='[^']*'|[^\w=]", "", str(query)) or "all",
+)
+async def test_a_page_is_read_in_the_order_of_an_index(full: Store, query: Query):
+    """No list sorts or reads everything there is."""
+    with Statements(full) as statements:
+        await full.page(query)
+    plans = statements.plans("requests")
+    assert not scans(plans, "requests")
+
+
+async def test_a_plan_that_reads_everything_is_recognised(store: Store):
+    """The tests above would see it."""
+    found = _plan(store._database.reading, "SELECT * FROM requests WHERE correlation_id = 'x'", ())
+    assert scans(found, "requests")
