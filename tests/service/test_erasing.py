@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import pytest
 from tests.fakes.clock import until
 from tests.fakes.service import Service
 from tests.service.following import all_delivered, time_line
+
+pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
 
 MANAGE = "manage-assistance"
 SECRET = "canary-4711"

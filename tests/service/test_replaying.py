@@ -10,6 +10,8 @@ from tests.service.following import all_delivered, failed, owed, time_line
 from assistance.model import State, rfc3339
 from assistance.sandbox.slack import Fault
 
+pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
+
 MANAGE = "manage-assistance"
 
 

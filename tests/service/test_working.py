@@ -12,6 +12,8 @@ from tests.service.following import all_delivered, failed, owed, time_line
 from assistance.model import State
 from assistance.sandbox.slack import Fault
 
+pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
+
 WORK = "work-assistance"
 
 
