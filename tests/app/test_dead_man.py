@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import pytest
 from aiohttp import web
 from tests.fakes.clock import ManualClock, until
 
 from assistance.app.dead_man import ping_while_well
 from assistance.outgoing import Http
-from assistance.settings import Secret
+from assistance.settings import Secret, SettingsError, load_settings
 
 
 @asynccontextmanager
@@ -53,3 +54,15 @@ async def test_the_watchman_hears_every_minute_while_all_is_well():
         with suppress(asyncio.CancelledError):
             await pinging
     assert came == ["/ping/8a1c"] * 2
+
+
+@pytest.mark.parametrize("url", ["http://watchman.example/canary", "ftp://watchman.example/canary", "https:///canary"])
+def test_the_watchmans_url_is_safe_and_secret(url: str):
+    """Only https, or http on loopback; what is refused is not repeated, what is taken shows in no `repr`."""
+    with pytest.raises(SettingsError) as refusal:
+        load_settings({"ASSISTANCE_DEAD_MAN_URL": url}, None, dev=True)
+    assert "ASSISTANCE_DEAD_MAN_URL" in str(refusal.value)
+    assert "canary" not in str(refusal.value)
+    taken = load_settings({"ASSISTANCE_DEAD_MAN_URL": "https://watchman.example/canary"}, None, dev=True)
+    assert taken.dead_man_url is not None
+    assert "canary" not in repr(taken)
