@@ -20,50 +20,56 @@ Here = Annotated[Services, Depends(services_of)]
 """The rooms behind the endpoint."""
 
 
-async def anyone(request: Request, services: Here) -> Principal:
+# Each asks for the token itself instead of depending on `anyone`: a dependency of a dependency costs every call.
+
+
+async def anyone(request: Request) -> Principal:
     """Whoever has a valid token."""
+    services: Services = request.app.state.services
     return await services.access.anyone(request)
 
 
-Anyone = Annotated[Principal, Depends(anyone)]
-"""Whoever has a valid token."""
-
-
-async def pinger(principal: Anyone) -> Principal:
+async def pinger(request: Request) -> Principal:
     """Whoever has the scope `ping`."""
+    principal = await anyone(request)
     if PING not in principal.scopes:
         raise forbidden(PING)
     return principal
 
 
-async def requester(principal: Anyone) -> Principal:
+async def requester(request: Request) -> Principal:
     """Whoever may ask for assistance, on one topic at least."""
+    principal = await anyone(request)
     if topics_for(principal) == frozenset():
         raise forbidden(REQUEST)
     return principal
 
 
-async def reader(principal: Anyone) -> Principal:
+async def reader(request: Request) -> Principal:
     """Whoever may look at requests: at their own, or at all of them."""
+    principal = await anyone(request)
     if topics_for(principal) == frozenset() and not may_read_all(principal):
         raise forbidden(READ)
     return principal
 
 
-async def worker(principal: Anyone) -> Principal:
+async def worker(request: Request) -> Principal:
     """Whoever may take requests."""
+    principal = await anyone(request)
     if not may_work(principal):
         raise forbidden(WORK)
     return principal
 
 
-async def manager(principal: Anyone) -> Principal:
+async def manager(request: Request) -> Principal:
     """Whoever may operate the service."""
+    principal = await anyone(request)
     if not may_manage(principal):
         raise forbidden(MANAGE)
     return principal
 
 
+Anyone = Annotated[Principal, Depends(anyone)]
 Requester = Annotated[Principal, Depends(requester)]
 Reader = Annotated[Principal, Depends(reader)]
 Worker = Annotated[Principal, Depends(worker)]
