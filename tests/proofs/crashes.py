@@ -1,6 +1,7 @@
 """A run under load with crashes in it: who supervises restarts the service, as an orchestrator would."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -72,10 +73,13 @@ def judged(around: Surroundings, log: Sequence[Ask], database: Database, crashes
 
 
 def resumption(around: Surroundings, crashes: Sequence[Crash]) -> list[float]:
-    """For each crash, the seconds from readiness until all that it had interrupted had arrived."""
+    """For each crash, the seconds from readiness until all that it had interrupted had arrived, or the next one came."""
     arrived = copies(around)
+    ends = [following.ready_at - following.starting for following in crashes[1:]] + [math.inf]
     found = []
-    for crash in crashes:
-        again = [copy.at for copy in arrived if copy.key in crash.held and copy.at > crash.ready_at]
-        found.append(max(again, default=crash.ready_at) - crash.ready_at)
+    for crash, end in zip(crashes, ends, strict=True):
+        since = [copy for copy in arrived if copy.key in crash.held and crash.ready_at < copy.at < end]
+        # Backwards, so that the first arrival is what stays.
+        first = {copy.key: copy.at for copy in reversed(since)}
+        found.append(max(first.values(), default=crash.ready_at) - crash.ready_at)
     return found
