@@ -73,7 +73,7 @@ def judged(around: Surroundings, log: Sequence[Ask], database: Database, crashes
 
 
 def resumption(around: Surroundings, crashes: Sequence[Crash]) -> list[float]:
-    """For each crash, the seconds from readiness until all that it had interrupted had arrived, or the next one came."""
+    """For each crash, the seconds from readiness until all that it had interrupted had arrived, or the next came."""
     arrived = copies(around)
     ends = [following.ready_at - following.starting for following in crashes[1:]] + [math.inf]
     found = []
