@@ -8,7 +8,9 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect
 from tests.fakes.postgres import Postgres
 from tests.store.asks import ask
@@ -111,3 +113,10 @@ def test_a_downgrade_and_an_upgrade_lead_back(url: str):
     assert inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
     assert migrate(url) == (None, "0001")
+
+
+def test_the_newest_file_is_where_the_migrations_lead():
+    """The code finds the newest revision by the name of its file; Alembic finds the same by following them."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.newest()]

@@ -33,7 +33,7 @@ class Statements:
             event.remove(engine, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:  # noqa: FBT001
-        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE")) and " FROM " in f"{statement} FROM ":
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")) and " FROM " in f"{statement} FROM ":
             self.seen.append((statement, values[0] if many else values))
 
     def plans(self, table: str) -> str:

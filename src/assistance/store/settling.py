@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
-from assistance.store.bulk import insert_rows
+from assistance.store.bulk import insert_rows, update_rows
 from assistance.store.failover import after_failures
 from assistance.store.leasing import NOT_LEASED, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
@@ -33,7 +33,7 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     settled = [item for item, ours in zip(items, mine, strict=True) if ours]
     if not settled:
         return mine
-    connection.execute(_settling, [_settled_row(item) for item in settled])
+    update_rows(connection, deliveries, [_settled_row(item) for item in settled])
     insert_rows(
         connection,
         attempts,
@@ -58,34 +58,19 @@ def _hold(connection: Connection, request_ids: Collection[str]) -> dict[str, dic
     return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
 
 
-_settling = (
-    update(deliveries)
-    .where(deliveries.c.request_id == bindparam("_id"), deliveries.c.n == bindparam("_n"))
-    .values(
-        state=bindparam("_state"),
-        due_at=bindparam("_due_at"),
-        attempts=deliveries.c.attempts + bindparam("_tries"),
-        parked_at=bindparam("_parked_at"),
-        reference=bindparam("_reference"),
-        last_error=bindparam("_last_error"),
-        short=bindparam("_short"),
-        **NOT_LEASED,
-    )
-)
-
-
 def _settled_row(item: Settlement) -> dict[str, Any]:
-    parked = item.state is State.PARKED
+    delivery, parked = item.delivery, item.state is State.PARKED
     return {
-        "_id": item.delivery.request_id,
-        "_n": item.delivery.n,
-        "_state": str(item.state),
-        "_due_at": item.due_at,
-        "_tries": 0 if parked else 1,
-        "_parked_at": item.attempt.at if parked else None,
-        "_reference": storable(item.reference) or item.delivery.reference,
-        "_last_error": storable(item.attempt.reason),
-        "_short": item.short,
+        "request_id": delivery.request_id,
+        "n": delivery.n,
+        "state": str(item.state),
+        "due_at": item.due_at,
+        "attempts": delivery.attempts if parked else delivery.attempts + 1,
+        "parked_at": item.attempt.at if parked else None,
+        "reference": storable(item.reference) or delivery.reference,
+        "last_error": storable(item.attempt.reason),
+        "short": item.short,
+        **NOT_LEASED,
     }
 
 
@@ -97,7 +82,7 @@ def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, di
     happened = [_event(item, rows[item.delivery.request_id]) for item in told]
     insert_rows(connection, events, [event_row(event) for event in happened])
     moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
-    connection.execute(_moving, [{f"_{name}": value for name, value in row.items()} for row in moved.values()])
+    update_rows(connection, requests, list(moved.values()))
 
 
 def _as_they_count_now(
@@ -115,13 +100,6 @@ def _as_they_count_now(
         else item
         for item in told
     ]
-
-
-_moving = (
-    update(requests)
-    .where(requests.c.id == bindparam("_id"))
-    .values(status=bindparam("_status"), sequence=bindparam("_sequence"), notified_at=bindparam("_notified_at"))
-)
 
 
 def _event(item: Settlement, row: dict[str, Any]) -> Event:

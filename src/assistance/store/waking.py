@@ -7,6 +7,7 @@ transaction ends, so within the commit of an accept it would make all processes 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import structlog
@@ -36,7 +37,8 @@ class Wakes:
         """Something is due that no process has taken yet."""
         if not self._telling:
             self._telling = True
-            self._teller.submit(self._tell)
+            with suppress(RuntimeError):  # the store is closed: what it has committed is found by the next look
+                self._teller.submit(self._tell)
 
     def _tell(self) -> None:
         # What is committed from here on is told by the next one.
