@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from assistance.store.waking import Wakes
+if TYPE_CHECKING:
+    from assistance.store.waking import Wakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Database:
     writing: Engine
     reading: Engine
     held: IO[str] | None = None
-    wakes: Wakes | None = None
+    wakes: "Wakes | None" = None
     broken: Callable[[DBAPIError], str | None] = lambda _error: None
 
     def close(self) -> None:

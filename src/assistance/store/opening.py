@@ -8,8 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from assistance.store.errors import StoreRefusedError
 from assistance.store.migrations import upgrade
-from assistance.store.postgresql import migrating_engine, open_postgresql, unusable
-from assistance.store.sqlite import lock, open_sqlite, sqlite_engines, sqlite_path
+from assistance.store.sqlite import damaged, lock, open_sqlite, sqlite_engines, sqlite_path
 from assistance.store.store import Store
 
 Revisions = tuple[str | None, str | None]
@@ -27,8 +26,16 @@ def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None, 
     Raises:
         StoreRefusedError: it cannot be used as it is; the text says what to do.
     """
-    database = open_sqlite(sqlite_path(url)) if _is_sqlite(url) else open_postgresql(url)
-    return Store(database, on_commit, tracer or NoOpTracer())
+    if _is_sqlite(url):
+        try:
+            database = open_sqlite(sqlite_path(url))
+        except DBAPIError as error:
+            raise damaged(error) from None
+        return Store(database, on_commit, tracer or NoOpTracer())
+    # Imported here: SQLite's users do without the other driver's memory and time.
+    from assistance.store.postgresql import open_postgresql  # noqa: PLC0415
+
+    return Store(open_postgresql(url), on_commit, tracer or NoOpTracer())
 
 
 def migrate(url: str) -> Revisions:
@@ -40,19 +47,21 @@ def migrate(url: str) -> Revisions:
         StoreRefusedError: it cannot be used as it is; the text says what to do.
     """
     if not _is_sqlite(url):
-        return _upgrade(migrating_engine(url))
+        from assistance.store.postgresql import migrating_engine, unusable  # noqa: PLC0415
+
+        return _upgrade(migrating_engine(url), unusable)
     path = sqlite_path(url)
     with lock(path):
         writing, reading = sqlite_engines(path)
         reading.dispose()
-        return _upgrade(writing)
+        return _upgrade(writing, damaged)
 
 
-def _upgrade(engine: Engine) -> Revisions:
+def _upgrade(engine: Engine, refusal: Callable[[DBAPIError], StoreRefusedError]) -> Revisions:
     try:
         return upgrade(engine)
     except DBAPIError as error:
-        raise unusable(error) from None
+        raise refusal(error) from None
     finally:
         engine.dispose()
 

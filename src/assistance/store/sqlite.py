@@ -93,6 +93,11 @@ def _prepare_reader(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON")
 
 
+def damaged(error: DBAPIError) -> StoreRefusedError:
+    """What to say when the file cannot be opened."""
+    return StoreRefusedError(f"the SQLite file cannot be used: {error.orig}")
+
+
 def _broken(error: DBAPIError) -> str | None:
     """After a failed fsync nobody knows what is on the disk: only a new process may look."""
     reason = str(error.orig)

@@ -5,13 +5,12 @@ default, and takes no lock for long. What is not needed any more goes with the r
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK = 0x617373_6973_74
 """The advisory lock that keeps two migrations apart, for every version of this code."""
@@ -19,15 +18,12 @@ _ALONE = ("SET LOCAL lock_timeout = '120s'", f"SELECT pg_advisory_xact_lock({_LO
 """The other migration is waited for; a table in use only shortly, since all who come after it would wait as well."""
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    return config
+_HERE = Path(__file__).parent
 
 
-def newest() -> str | None:
-    """The revision that this code needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def newest() -> str:
+    """The revision that this code needs: that of the last file, whose name begins with it."""
+    return max(path.name.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*.py"))
 
 
 def current(engine: Engine) -> str | None:
@@ -37,7 +33,19 @@ def current(engine: Engine) -> str | None:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _config() -> "Config":
+    # Imported here: a start at the current schema, which is nearly every one, does without Alembic's 12 MB.
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    return config
 
 
 def outdated(engine: Engine) -> str | None:
@@ -54,11 +62,7 @@ def outdated(engine: Engine) -> str | None:
 
 
 def _known(revision: str) -> bool:
-    try:
-        ScriptDirectory.from_config(_config()).get_revision(revision)
-    except CommandError:
-        return False
-    return True
+    return any(path.name.startswith(f"{revision}_") for path in (_HERE / "versions").glob("[0-9]*.py"))
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str | None]:
@@ -66,14 +70,16 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
 
     One that a newer version has made stays as it is.
     """
-    config = _config()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             for statement in _ALONE:
                 connection.execute(text(statement))
         before = _revision(connection)
-        if before is not None and not _known(before):
+        if before == newest() or (before is not None and not _known(before)):
             return before, before
+        from alembic import command  # noqa: PLC0415 - see `_config`
+
+        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return before, _revision(connection)
