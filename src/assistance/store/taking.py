@@ -7,15 +7,15 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_, update
 
-from assistance.model import OPEN, AssistanceRequest, Condition, Delivery, Event, Kind, State, Status, When
+from assistance.model import OPEN, OWED, AssistanceRequest, Condition, Delivery, Event, Kind, State, Status, When
 from assistance.store.failover import after_failures
 from assistance.store.lanes import LaneState, granted, lane_states, spend
 from assistance.store.leasing import Key, Lease, lease_columns, owed_since, shared_now, these
 from assistance.store.rows import delivery_of, event_of, request_of
 from assistance.store.schema import deliveries, events, is_parked, is_waiting, requests
 
-_NOTICE_UNDER_WAY = 1.0
-"""Seconds after which an update is looked at again whose notice is being sent."""
+_UNDER_WAY = 1.0
+"""Seconds after which an update is looked at again when what goes before it is being sent."""
 _ROUNDS = 20
 Place = tuple[str, str, int]
 """A request, a channel and the step of the plan that tells it."""
@@ -86,31 +86,36 @@ def _due(connection: Connection, channel: str, room: int, now: float) -> list[Ro
     found: list[RowMapping] = []
     for rank in (0, 1):
         if len(found) < room:
-            query = (
-                select(deliveries)
-                .where(
-                    deliveries.c.channel == channel,
-                    deliveries.c.rank == rank,
-                    is_waiting,
-                    deliveries.c.due_at <= now,
-                )
-                .order_by(deliveries.c.due_at)
-                .limit(room - len(found))
-                .with_for_update(skip_locked=True)
-            )
-            found.extend(connection.execute(query).mappings())
+            values = {"_channel": channel, "_rank": rank, "_now": now, "_room": room - len(found)}
+            found.extend(connection.execute(_next_due, values).mappings())
     return found
 
 
-def _parked(connection: Connection, channel: str) -> Sequence[RowMapping]:
-    query = (
-        select(deliveries)
-        .where(deliveries.c.channel == channel, is_parked)
-        .order_by(deliveries.c.rank, deliveries.c.owed_since)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+_next_due = (
+    select(deliveries)
+    .where(
+        deliveries.c.channel == bindparam("_channel"),
+        deliveries.c.rank == bindparam("_rank"),
+        is_waiting,
+        deliveries.c.due_at <= bindparam("_now"),
     )
-    return connection.execute(query).mappings().all()
+    .order_by(deliveries.c.due_at)
+    .limit(bindparam("_room"))
+    .with_for_update(skip_locked=True)
+)
+
+
+def _parked(connection: Connection, channel: str) -> Sequence[RowMapping]:
+    return connection.execute(_next_parked, {"_channel": channel}).mappings().all()
+
+
+_next_parked = (
+    select(deliveries)
+    .where(deliveries.c.channel == bindparam("_channel"), is_parked)
+    .order_by(deliveries.c.rank, deliveries.c.owed_since)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
 
 
 class _Fate(Enum):
@@ -126,7 +131,7 @@ def _sort(
     if not rows:
         return [], set()
     by_id = _requests(connection, {row["request_id"] for row in rows})
-    notices, busy = _siblings(connection, {row["request_id"] for row in rows if row["kind"] != Kind.NOTICE})
+    notices, first, busy = _siblings(connection, {row["request_id"] for row in rows if row["kind"] != Kind.NOTICE})
     told = _events(connection, [(row["request_id"], row["about"]) for row in rows if row["about"] is not None])
     works: list[Work] = []
     passed_over: dict[_Fate, list[Work]] = {_Fate.WAIT: [], _Fate.SKIP: []}
@@ -135,6 +140,8 @@ def _sort(
         about = told.get((delivery.request_id, delivery.about or 0))
         work = Work(delivery, by_id[delivery.request_id], notice.reference if notice else None, about)
         fate = _Fate.WAIT if place in busy and notice is not None else _fate(work, notice, item)
+        if fate is _Fate.SEND and (before := first.get(place, delivery)).n < delivery.n:
+            fate, work = _Fate.WAIT, replace(work, delivery=replace(delivery, due_at=before.due_at))
         if fate is not _Fate.SEND:
             passed_over[fate].append(work)
         elif left[delivery.channel]:
@@ -184,17 +191,23 @@ def _requests(connection: Connection, ids: Collection[str]) -> dict[str, Assista
     return {row["id"]: request_of(row) for row in found.mappings()}
 
 
-def _siblings(connection: Connection, ids: Collection[str]) -> tuple[dict[Place, Delivery], set[Place]]:
-    """The notices that updates belong to, and the places at which something is on its way.
+def _siblings(
+    connection: Connection, ids: Collection[str]
+) -> tuple[dict[Place, Delivery], dict[Place, Delivery], set[Place]]:
+    """The notices that updates belong to, the update that goes first at each place, and where one is on its way.
 
-    There updates wait: what is said about a notice goes out one by one, and a rewritten one says what came last.
+    There updates wait: what is said about a notice goes out one by one, in its order, and a rewritten one says what
+    came last.
     """
     if not ids:
-        return {}, set()
-    query = select(deliveries).where(deliveries.c.request_id.in_(ids))
+        return {}, {}, set()
+    query = select(deliveries).where(deliveries.c.request_id.in_(ids)).order_by(deliveries.c.n.desc())
     found = [delivery_of(row) for row in connection.execute(query).mappings()]
     notices = {_place(delivery): delivery for delivery in found if delivery.kind is Kind.NOTICE}
-    return notices, {_place(delivery) for delivery in found if delivery.state is State.SENDING}
+    first = {
+        _place(delivery): delivery for delivery in found if delivery.kind is Kind.UPDATE and delivery.state in OWED
+    }
+    return notices, first, {_place(delivery) for delivery in found if delivery.state is State.SENDING}
 
 
 def _place(delivery: Delivery) -> Place:
@@ -240,7 +253,7 @@ _waiting = (
 
 
 def _later(delivery: Delivery, now: float) -> dict[str, object]:
-    due_at = delivery.owed_since if delivery.kind is Kind.NOTICE else now + _NOTICE_UNDER_WAY
+    due_at = delivery.owed_since if delivery.kind is Kind.NOTICE else max(now + _UNDER_WAY, delivery.due_at)
     return {"_id": delivery.request_id, "_n": delivery.n, "_due_at": due_at}
 
 
