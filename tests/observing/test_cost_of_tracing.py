@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 import pytest
 from tests.fakes.clock import until
@@ -30,17 +30,17 @@ def logs() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def traced(folder: Path, *, hanging: bool) -> AsyncIterator[Service]:
+async def traced(folder: Path, *, hanging: bool, **environ: str) -> AsyncIterator[Service]:
     """A service whose collector answers, or hangs from the first call on."""
     folder.mkdir()
     async with OtlpReceiver() as receiver:
         receiver.hanging = hanging
-        async with running(folder, role=Role.ALL, clock=None, **receiver.environ) as service:
+        async with running(folder, role=Role.ALL, clock=None, **{**receiver.environ, **environ}) as service:
             yield service
 
 
-async def burst(service: Service, asks: int, at_once: int = 8) -> tuple[float, float]:
-    """Asks a second, and the 99th percentile of their seconds."""
+async def burst(service: Service, asks: int, at_once: int = 8, percentile: int = 99) -> tuple[float, float]:
+    """Asks a second, and the percentile of their seconds; 100 is the slowest."""
     seconds: list[float] = []
     left = iter(range(asks))
 
@@ -52,7 +52,7 @@ async def burst(service: Service, asks: int, at_once: int = 8) -> tuple[float, f
 
     begun = time.perf_counter()
     await asyncio.gather(*(bot() for _ in range(at_once)))
-    return asks / (time.perf_counter() - begun), quantiles(seconds, n=100)[98]
+    return asks / (time.perf_counter() - begun), [*quantiles(seconds, n=100), max(seconds)][percentile - 1]
 
 
 def resident() -> int:
@@ -61,20 +61,45 @@ def resident() -> int:
     return pages * 4096
 
 
-@pytest.mark.parametrize("asks", [60, pytest.param(600, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
-async def test_a_collector_that_hangs_holds_nothing_up(tmp_path: Path, asks: int, capsys: pytest.CaptureFixture[str]):
-    """With the collector hanging the p99 of accepts is above that with a good one by 5 ms or 5 % at most."""
-    async with traced(tmp_path / "a", hanging=False) as good, traced(tmp_path / "b", hanging=True) as stuck:
-        for service in (good, stuck):
-            await burst(service, 30)
-        rounds = [((await burst(good, asks))[1], (await burst(stuck, asks))[1]) for _ in range(4)]
-    # What else runs on the machine only ever adds: the best round is the one that tells.
-    well, hanging = (min(column) for column in zip(*rounds, strict=True))
+STALLED = 2.0
+"""Seconds that nothing takes but a call that waits for the collector: an export is given up after 10."""
+
+
+async def test_no_accept_waits_for_a_collector_that_hangs(tmp_path: Path):
+    """While exports hang and their queue runs over, the slowest of 300 accepts is far from an export's time-out."""
+    async with traced(
+        tmp_path / "a", hanging=True, OTEL_BSP_MAX_QUEUE_SIZE="64", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="64"
+    ) as stuck:
+        slowest = [(await burst(stuck, 100, percentile=100))[1] for _ in range(3)]
+    assert max(slowest) < STALLED
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """It is above that with a good collector by 5 ms or 5 % at most.
+
+    Two services with good ones run beside it: where these two differ by more, the machine is too busy to tell.
+    """
+    async with (
+        traced(tmp_path / "a", hanging=False) as good,
+        traced(tmp_path / "b", hanging=False) as control,
+        traced(tmp_path / "c", hanging=True) as stuck,
+    ):
+        services = (good, control, stuck)
+        for service in services:
+            await burst(service, 50)
+        rounds = [[(await burst(service, 300))[1] for service in services] for _ in range(6)]
+    well, again, hanging = (median(column) for column in zip(*rounds, strict=True))
+    told = f"p99 {well * 1000:.1f} ms, again {again * 1000:.1f} ms, hanging {hanging * 1000:.1f} ms"
     with capsys.disabled():
-        print(  # noqa: T201 - the figure is what this is for
-            f"\n  p99 {well * 1000:.1f} ms, hanging {hanging * 1000:.1f} ms"
-        )
-    assert hanging <= max(well + 0.005, well * 1.05)
+        print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
+    margin = max(0.005, well * 0.05)
+    if abs(well - again) > margin:
+        pytest.skip(f"the machine is too busy to tell: {told}")
+    assert hanging <= max(well, again) + margin
 
 
 @pytest.mark.parametrize("asks", [60, pytest.param(600, marks=[pytest.mark.long, pytest.mark.timeout(600)])])

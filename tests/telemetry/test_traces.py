@@ -37,6 +37,7 @@ def test_nothing_is_exported_unless_an_endpoint_or_an_exporter_is_set(environ: d
     [
         {"OTEL_TRACES_EXPORTER": "zipkin"},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_BSP_MAX_QUEUE_SIZE": "1"},
     ],
 )
 def test_what_is_not_built_in_is_refused_by_name(environ: dict[str, str]):

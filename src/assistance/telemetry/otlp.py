@@ -48,11 +48,16 @@ def sdk_environment(environ: Mapping[str, str]) -> Iterator[None]:
     """While the SDK's parts are built, the process's environment says what the settings say.
 
     The SDK reads its many variables from the process and nowhere else; `.env` would not reach it.
+
+    Raises:
+        SettingsError: the SDK refuses what they say.
     """
     added = {name: value for name, value in environ.items() if name.startswith("OTEL_") and name not in os.environ}
     os.environ.update(added)
     try:
         yield
+    except ValueError as error:
+        raise SettingsError(f"OTEL_*: {error}") from None
     finally:
         for name in added:
             del os.environ[name]
