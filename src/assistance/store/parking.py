@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, case, select, update
 
 from assistance.model import State
 from assistance.store.failover import hold, start_next_step
@@ -97,6 +97,11 @@ def _unpark(connection: Connection, item: Unpark) -> int:
         connection.execute(
             update(deliveries)
             .where(these(keys))
-            .values(state=WAITING_AGAIN, due_at=item.now, owed_since=owed_since(item.now), parked_at=None)
+            .values(state=WAITING_AGAIN, due_at=_in_order(item.now), owed_since=owed_since(item.now), parked_at=None)
         )
     return len(keys)
+
+
+def _in_order(now: float) -> ColumnElement[float]:
+    """Due at once, and whatever was owed first before all others."""
+    return case((deliveries.c.owed_since < now, deliveries.c.owed_since), else_=now)
