@@ -146,7 +146,7 @@ async def test_a_lease_that_another_process_took_over(scene: Scene):
     assert dispatcher is not None
     await until(lambda: dispatcher.lanes["sales-slack"].held)
     scene.in_database("UPDATE deliveries SET fence = fence + 1 WHERE state = 'sending'")
-    await dispatcher._renew()
+    await dispatcher._housekeeping.renew()
     scene.fires("AssistanceLeasesLost", await scene.scrape())
 
 

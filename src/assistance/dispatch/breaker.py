@@ -9,7 +9,10 @@ _LONGEST_PAUSE = 15.0
 
 
 class Breaker:
-    """Opens after 5 failures in a row or more than half of 20; half open, it lets one message try."""
+    """Opens after 5 failures in a row or more than half of 20; half open, one message tries. Monotonic seconds.
+
+    How many go while it is half open is for its lane to see to: `closed` says when it is not.
+    """
 
     def __init__(self) -> None:
         """Closed: everything may go."""
@@ -23,9 +26,9 @@ class Breaker:
         """Whether everything may go."""
         return self.open_until is None
 
-    def may_try(self, now: float) -> bool:
-        """Whether a message may go at `now` (monotonic seconds); when half open, one at a time."""
-        return self.open_until is None or now >= self.open_until
+    def wait(self, now: float) -> float:
+        """Seconds until a message may go, 0 for at once."""
+        return 0.0 if self.open_until is None else max(0.0, self.open_until - now)
 
     def succeeded(self) -> None:
         """The far side answered: close."""
@@ -41,6 +44,7 @@ class Breaker:
         self._row += 1
         self._recent.append(False)
         if self.open_until is not None:
+            # What was under way when it opened tells nothing new.
             if now >= self.open_until:
                 self._open(now)
         elif self._row >= _IN_A_ROW or self._mostly_failing():

@@ -1,45 +1,32 @@
 """One delivery from lease to record, and what it teaches about its channel."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from opentelemetry.trace import Tracer
 
 from assistance.dispatch.lane import Lane
 from assistance.dispatch.outcome import Try, settle
+from assistance.dispatch.recording import Recorder
 from assistance.dispatch.retry import MAX_RETRY_AFTER, Jitter
 from assistance.dispatch.sending import send
-from assistance.model import Clock, Delivery, Misconfigured, Reason, State, TryLater, Undeliverable
+from assistance.model import Attempt, Clock, Misconfigured, Priority, Reason, State, TryLater
 from assistance.outgoing import Http
-from assistance.store import (
-    Freeze,
-    Park,
-    Settlement,
-    Store,
-    StoreBrokenError,
-    StoreUnavailableError,
-    Unpark,
-    Work,
-)
+from assistance.store import Settlement, Work
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-PROBE_EVERY = 60.0
-"""Seconds between two tries of one message on a parked channel."""
-
-_PAUSES = 0.05, 1.0
 _UNSAID_RETRY_AFTER = 1.0
 _LEVELS = {State.DELIVERED: "info", State.RETRYING: "warning"}
 
 
 class Deliverer:
-    """Sends what the lanes are given and writes down what became of it."""
+    """What lanes do with their works: the `Carrier` of each."""
 
     def __init__(
         self,
-        store: Store,
+        recorder: Recorder,
         http: Http,
         clock: Clock,
         *,
@@ -49,7 +36,7 @@ class Deliverer:
         wake: Callable[[], None],
     ) -> None:
         """`wake` is called when something may have become due."""
-        self._store = store
+        self._recorder = recorder
         self._http = http
         self._clock = clock
         self._jitter = jitter
@@ -57,85 +44,56 @@ class Deliverer:
         self._tracer = tracer
         self._wake = wake
 
-    async def deliver(self, lane: Lane, work: Work) -> None:
-        """One try of `work`, recorded."""
-        probing = lane.parked is not None
-        try:
-            made = await send(lane.channel, lane.name, work, self._http, self._clock, tracer=self._tracer)
-        except asyncio.CancelledError:
-            # Shutting down is not a failed try.
-            await asyncio.shield(self.release(lane, work))
-            raise
-        settlement = settle(work.delivery, made, retry_for=lane.channel.retry_for, probing=probing, jitter=self._jitter)
-        await self._learn(lane, made, probing=probing)
-        await asyncio.shield(self._write_down(settlement))
+    async def send(self, lane: Lane, work: Work) -> Try:
+        """See `Carrier.send`."""
+        return await send(lane.channel, lane.name, work, self._http, self._clock, tracer=self._tracer)
+
+    async def release(self, lane: Lane, works: Sequence[Work]) -> None:
+        """See `Carrier.release`."""
+        await self._recorder.release(lane, works)
+
+    async def record(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> None:
+        """See `Carrier.record`."""
+        settlement = settle(
+            work.delivery,
+            made,
+            retry_for=lane.channel.retry_for,
+            probing=probing,
+            jitter=self._jitter,
+            not_before=self._room_for_a_retry(lane, work, made),
+        )
+        # The channel first: were the outcome there alone, the next process would send on at a channel that is parked.
+        await self._learn(lane, made, settlement.attempt, probing=probing)
+        await self._recorder.settle(settlement)
         self._report(lane, work, settlement)
         if settlement.short or settlement.state in {State.FAILED, State.PARKED}:
             self._wake()
 
-    async def release(self, _lane: Lane, work: Work) -> None:
-        """Give `work` back to the store; no try is counted."""
-        await self._write_down(work.delivery)
+    def _room_for_a_retry(self, lane: Lane, work: Work, made: Try) -> float:
+        """The instant before which a retry would take too much from first tries that wait."""
+        if not isinstance(made.verdict, TryLater) or not lane.backlog or work.request.priority is Priority.URGENT:
+            return 0.0
+        pace = lane.channel.messages_per_second
+        cost = max(made.seconds / lane.channel.concurrency, 1 / pace if pace else 0.0)
+        return lane.budget.claim(made.ended, cost)
 
-    async def park(self, lane: Lane, reason: str) -> None:
-        """Stop the lane until it is mended; the failover of what waits on it starts."""
-        if lane.parked is None:
-            log.error("channel_parked", channel=lane.name, reason=reason)
-        now = self._clock.now()
-        lane.parked, lane.probe_at = reason, now + PROBE_EVERY
-        await self._remember(Park(lane.name, reason, now, lane.probe_at))
-
-    async def unpark(self, lane: Lane) -> None:
-        """Let the lane go on."""
-        lane.parked, lane.backlog = None, True
-        resumed = await self._remember(Unpark(lane.name, self._clock.now()))
-        log.info("channel_mended", channel=lane.name, due_again=resumed)
-        self._wake()
-
-    async def _write_down(self, what: Settlement | Delivery) -> None:
-        """Store it however long that takes: what was sent and is not recorded is sent again."""
-        pause, longest = _PAUSES
-        while True:
-            try:
-                if isinstance(what, Delivery):
-                    await self._store.release(what)
-                elif not await self._store.settle(what):
-                    log.warning("late_outcome_ignored", delivery=what.delivery.key)
-            except StoreBrokenError:
-                return
-            except StoreUnavailableError:
-                await self._clock.sleep(pause)
-                pause = min(pause * 2, longest)
-            else:
-                return
-
-    async def _learn(self, lane: Lane, made: Try, *, probing: bool) -> None:
-        """What one try says about the whole channel."""
+    async def _learn(self, lane: Lane, made: Try, attempt: Attempt, *, probing: bool) -> None:
+        """What one try says about the whole channel; the lane knows before anything is awaited."""
         verdict = made.verdict
         if isinstance(verdict, Misconfigured):
-            await self.park(lane, verdict.reason if verdict.code is None else f"{verdict.reason}: {verdict.code}")
+            await self._recorder.park(lane, ": ".join(filter(None, (attempt.reason, attempt.code))))
         elif isinstance(verdict, TryLater) and (verdict.after is not None or verdict.reason == Reason.RATE_LIMITED):
             lane.freeze(self._clock.now() + min(verdict.after or _UNSAID_RETRY_AFTER, MAX_RETRY_AFTER))
-            await self._remember(Freeze(lane.name, lane.frozen_until))
+            await self._recorder.freeze(lane)
         elif isinstance(verdict, TryLater):
-            lane.breaker.failed(self._clock.monotonic())
+            # A bug shows with one message or one sort of them; the far side need not be down.
+            if verdict.reason != Reason.BUG:
+                lane.breaker.failed(self._clock.monotonic())
+                lane.pump()
         else:
             lane.breaker.succeeded()
-        if probing and (verdict is None or isinstance(verdict, Undeliverable)):
-            await self.unpark(lane)
-
-    async def _remember(self, what: Freeze | Park | Unpark) -> int | None:
-        try:
-            if isinstance(what, Freeze):
-                await self._store.freeze(what)
-                return None
-            if isinstance(what, Park):
-                return await self._store.park(what)
-            return await self._store.unpark(what)
-        except StoreUnavailableError:
-            # The lane knows; the sweep writes it down when the store is back.
-            log.warning("lane_not_recorded", channel=what.channel)
-            return None
+            if probing:
+                await self._recorder.unpark(lane)
 
     def _report(self, lane: Lane, work: Work, settlement: Settlement) -> None:
         attempt = settlement.attempt

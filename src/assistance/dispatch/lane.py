@@ -3,140 +3,260 @@
 import asyncio
 import heapq
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
+from typing import Any, Protocol
+
+import structlog
 
 from assistance.channels import Channel
 from assistance.dispatch.breaker import Breaker
+from assistance.dispatch.outcome import Try
 from assistance.dispatch.pace import Pace
-from assistance.model import Clock, Priority
+from assistance.dispatch.retry import RetryBudget
+from assistance.model import Clock, Misconfigured, Priority, Reason
 from assistance.store import Work
 
-Handle = Callable[["Lane", Work], Awaitable[None]]
+log = structlog.get_logger(__name__)
+
+PROBE_EVERY = 60.0
+"""Seconds between two tries of one message on a parked channel."""
+
+_LAST_WORDS = 2.0
+"""Seconds for giving back, when stopping, what was cut short."""
+
+
+class Carrier(Protocol):
+    """What a lane does with its works."""
+
+    async def send(self, lane: "Lane", work: Work) -> Try:
+        """Try once; raises nothing but CancelledError."""
+        ...
+
+    async def record(self, lane: "Lane", work: Work, made: Try, *, probing: bool) -> None:
+        """Learn from the try and write down what became of it."""
+        ...
+
+    async def release(self, lane: "Lane", works: Sequence[Work]) -> None:
+        """Give works back to the store as if they had never been leased."""
+        ...
 
 
 class Lane:
     """What is leased for one channel, and whether more may be.
 
     `parked` says why nothing is sent (None: it is not parked), `probe_at` when one message tries again, `frozen_until`
-    before which instant the destination wants nothing. `backlog` is true while more may wait in the store than was
-    leased, so that what is accepted now does not overtake it. `reserved` counts room promised to requests that are
-    being accepted.
+    before which instant the destination wants nothing, `removed` that the routing file does not have it any more.
+    `backlog` is true while more may wait in the store than was leased, so that what is accepted now does not overtake
+    it. `reserved` counts room promised to requests that are being accepted and to what is being leased.
     """
 
     def __init__(
-        self, name: str, channel: Channel, clock: Clock, *, send: Handle, release: Handle, wake: Callable[[], None]
+        self, name: str, channel: Channel, clock: Clock, *, carrier: Carrier, wake: Callable[[], None]
     ) -> None:
-        """`send` delivers a work to its end, `release` gives it back to the store; `wake` hears of room for more."""
+        """`wake` hears of room for more."""
         self.name = name
         self.channel = channel
         self.pace = Pace(channel.messages_per_second, clock.monotonic())
         self.breaker = Breaker()
+        self.budget = RetryBudget()
         self.frozen_until = 0.0
         self.parked: str | None = None
         self.probe_at = 0.0
+        self.removed = False
         self.backlog = True
         self.reserved = 0
         self.held: dict[str, Work] = {}
         self._clock = clock
-        self._send = send
-        self._release = release
+        self._carrier = carrier
         self._wake = wake
+        self._ending = False
         self._queue: list[tuple[bool, float, str, Work]] = []
-        self._arrived = asyncio.Event()
-        self._slots = asyncio.Semaphore(channel.concurrency)
-        self._active: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._pacing: asyncio.Task[Any] | None = None
+
+    # Whether it may be sent to.
 
     @property
-    def capacity(self) -> int:
-        """How much is leased at most: about a second's worth, so that an urgent message soon has its turn."""
-        most = 2 * self.channel.concurrency
-        rate = self.channel.messages_per_second
-        return most if rate is None else min(most, max(1, math.ceil(rate)))
+    def out_of_order(self) -> str | None:
+        """Why nobody but an operator can make it go on, or None."""
+        return Reason.UNKNOWN_CHANNEL if self.removed else self.parked
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until it may be sent to as far as time alone decides, 0 when it may."""
+        waits = [self.frozen_until - self._clock.now(), self.breaker.wait(self._clock.monotonic())]
+        if self.parked is not None:
+            waits.append(self.probe_at - self._clock.now())
+        return max(0.0, *waits)
 
     @property
     def closed(self) -> bool:
         """Whether nothing may be sent now."""
-        return (
-            self.parked is not None
-            or self._clock.now() < self.frozen_until
-            or not self.breaker.may_try(self._clock.monotonic())
-        )
+        return self._ending or self.out_of_order is not None or self.opens_in > 0
+
+    @property
+    def wants_probe(self) -> bool:
+        """Whether it is time to try one message although the lane is parked."""
+        idle = not self.held and not self._ending and not self.removed
+        return self.parked is not None and idle and self.opens_in == 0
+
+    def change(self, channel: Channel) -> None:
+        """Take over reloaded settings."""
+        self.channel, self.removed = channel, False
+        self.pace.change(channel.messages_per_second, self._clock.monotonic())
+        if self._pacing is not None:
+            self._pacing.cancel()
+            self._pacing = None
+        self.pump()
+
+    def remove(self) -> None:
+        """Begin nothing more: the routing file has the channel no more."""
+        self.removed = True
+        self.pump()
+
+    def park(self, reason: str, probe_at: float) -> None:
+        """Begin nothing more but one message at `probe_at`."""
+        self.parked, self.probe_at = reason, probe_at
+        self.pump()
+
+    def unpark(self) -> None:
+        """Go on."""
+        self.parked, self.backlog = None, True
+
+    def freeze(self, until: float) -> None:
+        """Begin nothing before the instant `until`."""
+        self.frozen_until = max(self.frozen_until, until)
+        self.pump()
+
+    # What it holds.
+
+    @property
+    def _most_waiting(self) -> int:
+        """About a second's worth, so that an urgent message soon has its turn."""
+        most = 2 * self.channel.concurrency
+        rate = self.channel.messages_per_second
+        return most if rate is None else min(most, max(1, math.ceil(rate)))
 
     def room(self) -> int:
         """How many more deliveries may be leased."""
         if self.closed:
             return 0
-        most = self.capacity if self.breaker.closed else 1
-        return max(0, most - len(self.held) - self.reserved)
-
-    @property
-    def wants_probe(self) -> bool:
-        """Whether it is time to try one message although the lane is parked."""
-        return self.parked is not None and not self.held and self._clock.now() >= self.probe_at
-
-    def change(self, channel: Channel) -> None:
-        """Take over reloaded settings."""
-        self.channel = channel
-        self.pace.change(channel.messages_per_second)
+        held = 2 * self.channel.concurrency if self.breaker.closed else 1
+        return max(0, min(held - len(self.held), self._most_waiting - len(self._queue)) - self.reserved)
 
     def put(self, work: Work) -> None:
-        """Send this when its turn comes: urgent ones first, then by due time. A parked lane sends it as its probe."""
+        """Send this when its turn comes: urgent ones first, then by due time."""
         self.held[work.delivery.key] = work
-        if self.parked is not None:
-            self._start(work)
-            return
         normal = work.request.priority is not Priority.URGENT
         heapq.heappush(self._queue, (normal, work.delivery.due_at, work.delivery.key, work))
-        self._arrived.set()
+        self.pump()
 
-    def freeze(self, until: float) -> None:
-        """Send nothing before the instant `until`."""
-        self.frozen_until = max(self.frozen_until, until)
+    def probe(self, work: Work) -> None:
+        """Send this although the lane is parked, to see whether it is mended."""
+        self.held[work.delivery.key] = work
+        self._begin(work, probing=True)
 
-    async def run(self) -> None:
-        """Send what arrives, for ever."""
-        while True:
-            while not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-            await self._slots.acquire()
-            while not self.closed and (wait := self.pace.wait(self._clock.monotonic())):
-                await self._clock.sleep(wait)
-            if self.closed or not self._queue:
-                self._slots.release()
-                await self.give_everything_back()
-            else:
-                self.pace.spend()
-                self._start(heapq.heappop(self._queue)[-1]).add_done_callback(lambda _: self._slots.release())
+    def pump(self) -> None:
+        """Begin what may go now; while nothing may, give back what waits."""
+        if self.closed:
+            self._give_back()
+            return
+        while self._queue and len(self._sending) < self.channel.concurrency:
+            if wait := self.pace.wait(self._clock.monotonic()):
+                self._pump_in(wait)
+                return
+            self.pace.spend()
+            self._begin(heapq.heappop(self._queue)[-1], probing=False)
 
-    async def give_everything_back(self) -> None:
-        """Release what has not been begun."""
-        while self._queue:
-            await self._give_back(heapq.heappop(self._queue)[-1])
+    def end(self) -> None:
+        """Begin nothing more, for ever."""
+        self._ending = True
+        self.pump()
 
     async def finish(self, seconds: float) -> None:
-        """Let what has been begun come to its end; what takes longer than `seconds` is cut short and released."""
-        if self._active:
-            _, late = await asyncio.wait(self._active, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Let what has been begun come to its end; what takes longer than `seconds` is cut short and given back."""
+        self.end()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in self._sending:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS)
 
-    def _start(self, work: Work) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._deliver(work), name=f"deliver {work.delivery.key}")
-        self._active.add(task)
-        task.add_done_callback(self._active.discard)
+    def _pump_in(self, seconds: float) -> None:
+        async def pump_later() -> None:
+            await self._clock.sleep(seconds)
+            self._pacing = None
+            self.pump()
+
+        if self._pacing is None:
+            self._pacing = self._spawn(pump_later(), "pace")
+
+    def _begin(self, work: Work, *, probing: bool) -> None:
+        task = self._spawn(self._deliver(work, probing=probing), work.delivery.key)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, work: Work, *, probing: bool) -> None:
+        try:
+            channel = self.channel
+            made = await self._send(work)
+            if isinstance(made.verdict, Misconfigured) and channel is not self.channel:
+                # Said of settings that are not in force any more: it does not count, least of all against the new ones.
+                await self._release([work])
+            else:
+                await self._carrier.record(self, work, made, probing=probing)
+        finally:
+            self._let_go([work])
+
+    async def _send(self, work: Work) -> Try:
+        try:
+            return await self._carrier.send(self, work)
+        except asyncio.CancelledError:
+            # Shutting down is not a failed try.
+            await self._release([work])
+            raise
+        finally:
+            # What was sent is recorded, however late: from here on nobody cuts it short.
+            if (task := asyncio.current_task()) is not None:
+                self._sending.discard(task)
+
+    def _give_back(self) -> None:
+        if self._pacing is not None:
+            self._pacing.cancel()
+            self._pacing = None
+        if self._queue:
+            works = [entry[-1] for entry in self._queue]
+            self._queue.clear()
+            self._spawn(self._give_back_these(works), "give back")
+
+    async def _give_back_these(self, works: Sequence[Work]) -> None:
+        try:
+            await self._release(works)
+        finally:
+            self._let_go(works)
+
+    async def _release(self, works: Sequence[Work]) -> None:
+        await self._carrier.release(self, works)
+        self.backlog = True
+
+    def _let_go(self, works: Sequence[Work]) -> None:
+        for work in works:
+            self.held.pop(work.delivery.key, None)
+        self.pump()
+        if self.backlog and 2 * self.room() >= self._most_waiting:
+            self._wake()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        # In a context of its own: it is no part of the call that handed its work over.
+        task = asyncio.create_task(work, name=f"lane {self.name}: {what}", context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
         return task
 
-    async def _deliver(self, work: Work) -> None:
-        try:
-            await self._send(self, work)
-        finally:
-            self.held.pop(work.delivery.key, None)
-            if self.backlog and 2 * self.room() >= self.capacity:
-                self._wake()
-
-    async def _give_back(self, work: Work) -> None:
-        self.held.pop(work.delivery.key, None)
-        self.backlog = True
-        await self._release(self, work)
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("lane_failed", channel=self.name, task=task.get_name(), exc_info=error)

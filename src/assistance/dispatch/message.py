@@ -1,109 +1,150 @@
 """What people read: who waits, since when, for what."""
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from assistance.model import AssistanceRequest, EventType, Kind, Message, Priority
+from assistance.model import AssistanceRequest, Event, EventType, Kind, Message, Priority
 from assistance.store import Work
 
+# What fits on a telephone's screen; the bot has its own metadata whole in every answer.
+_NAME = 80
+_LABEL = 40
+_VALUE = 300
+_METADATA = 20
+
 _ERASED = "(The text was erased.)"
-_UPDATES = {
-    EventType.FOLLOWED_UP: "The customer adds",
-    EventType.CANCELLED: "Cancelled: nobody waits any more",
-    EventType.CLAIMED: "Taken by {actor}",
-    EventType.RELEASED: "Given back by {actor}: somebody is needed",
-    EventType.RESOLVED: "Resolved by {actor}",
+_NEWS = {
+    EventType.FOLLOWED_UP: "the customer adds",
+    EventType.CANCELLED: "cancelled, nobody waits any more",
+    EventType.CLAIMED: "taken by {actor}",
+    EventType.RELEASED: "given back by {actor}, somebody is needed",
+    EventType.RESOLVED: "resolved by {actor}",
     EventType.REPLIED: "{actor} replied to the customer",
-    EventType.REROUTED: "Moved to {to} by {actor}",
-    EventType.ERASED: "The text was erased",
+    EventType.REROUTED: "moved to {to} by {actor}",
+    EventType.ERASED: "the text was erased",
 }
 
 
 def compose(work: Work) -> Message:
     """The message of a leased delivery."""
-    if work.delivery.kind is Kind.NOTICE:
-        return notice(work)
-    return _update(work)
+    return notice(work) if work.delivery.kind is Kind.NOTICE else _update(work)
 
 
 def notice(work: Work) -> Message:
     """What tells people of the request, as it is now."""
-    request, delivery = work.request, work.delivery
-    who = request.customer.name if request.customer and request.customer.name else "A customer"
+    request = work.request
     return Message(
-        key=delivery.key,
-        kind=delivery.kind,
-        title=f"{request.topic_title or request.topic}: {who} asks for a person",
+        key=work.delivery.key,
+        kind=work.delivery.kind,
+        title=f"{_topic(request)}: {_customer(request) or 'a customer'} asks for a person",
         body=_said(request),
         created_at=request.created_at,
-        fields=_fields(request),
+        fields=tuple(_facts(request)),
         links=request.links,
         urgent=request.priority is Priority.URGENT,
-        short=delivery.short,
+        short=work.delivery.short,
     )
-
-
-def _said(request: AssistanceRequest) -> str:
-    """Everything the customer wrote, oldest first."""
-    words = (_ERASED if request.description is None else request.description, *request.follow_ups)
-    return "\n\n".join(word for word in words if word)
-
-
-def _fields(request: AssistanceRequest) -> tuple[tuple[str, str], ...]:
-    customer = request.customer
-    known = (
-        ("Customer", customer and customer.name),
-        ("E-mail", customer and customer.email),
-        ("Phone", customer and customer.phone),
-        ("Language", customer and customer.locale),
-        ("Time zone", customer and customer.timezone),
-        ("Priority", "urgent" if request.priority is Priority.URGENT else None),
-        ("Waiting since", _minute(request.created_at)),
-        ("Conversation", request.conversation_id),
-        ("Bot", request.client),
-        *((key, str(value)) for key, value in request.metadata.items() if value is not None),
-        ("Request", request.id),
-    )
-    return tuple((label, value) for label, value in known if value)
-
-
-def _minute(instant: float) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _update(work: Work) -> Message:
-    request, delivery, event = work.request, work.delivery, work.event
-    type_ = event.type if event else EventType.FOLLOWED_UP
-    data = event.data if event else {}
-    title = _UPDATES.get(type_, "News").format(actor=name_of(event.actor if event else None), to=data.get("to"))
-    # Whoever is told that it went to another topic knows it by the old one.
-    topic = data.get("from") or request.topic_title or request.topic
+    request, event = work.request, work.event
     return Message(
-        key=delivery.key,
-        kind=delivery.kind,
-        title=f"{topic}: {title[0].lower()}{title[1:]}",
-        body=_news(work),
+        key=work.delivery.key,
+        kind=work.delivery.kind,
+        title=f"{_topic_then(request, event)}: {_news(event)}",
+        body=_text(request, event),
         created_at=event.at if event else request.created_at,
-        fields=(("Request", request.id),),
-        urgent=False,
-        short=delivery.short,
+        fields=tuple(_known(("Customer", _customer(request)), ("Request", request.id))),
+        short=work.delivery.short,
         thread=work.thread,
     )
 
 
-def _news(work: Work) -> str:
-    """The words that the event brought."""
-    event = work.event
-    if event is not None and event.type is EventType.REPLIED:
-        return str(event.data.get("text") or _ERASED)
-    if event is None or event.type is not EventType.FOLLOWED_UP:
-        return _ERASED if event is not None and event.type is EventType.ERASED else ""
-    number = event.data.get("follow_up")
-    texts = work.request.follow_ups
-    return (texts[number] if isinstance(number, int) and number < len(texts) else "") or _ERASED
+def _topic(request: AssistanceRequest) -> str:
+    return request.topic_title or request.topic
+
+
+def _topic_then(request: AssistanceRequest, event: Event | None) -> str:
+    """Whoever is told that it went to another topic knows it by the old one."""
+    before = event.data.get("from") if event else None
+    return str(before or _topic(request))
+
+
+def _customer(request: AssistanceRequest) -> str:
+    return _line(request.customer.name or "", _NAME) if request.customer else ""
+
+
+def _said(request: AssistanceRequest) -> str:
+    """Everything the customer wrote, oldest first; of follow-ups that were erased nothing is left."""
+    first = _ERASED if request.description is None else request.description
+    return "\n\n".join(filter(None, (first, *request.follow_ups)))
+
+
+def _facts(request: AssistanceRequest) -> Iterator[tuple[str, str]]:
+    """What is known beside the words, most important first; the bot's own metadata last but the id.
+
+    Times are UTC: who reads may sit anywhere, and channels that can (Slack, mail) show `created_at` in the reader's
+    own zone besides.
+    """
+    urgent = "urgent" if request.priority is Priority.URGENT else None
+    yield from _known(("Priority", urgent))
+    if customer := request.customer:
+        yield from _known(
+            ("Customer", customer.name),
+            ("E-mail", customer.email),
+            ("Phone", customer.phone),
+            ("Language", customer.locale),
+            ("Time zone", customer.timezone),
+        )
+    yield from _known(
+        ("Waiting since", _minute(request.created_at)),
+        ("Answer promised by", _minute(request.expected_response)),
+        ("Conversation", request.conversation_id),
+        ("Bot", request.client),
+    )
+    metadata = list(request.metadata.items())
+    yield from _known(*metadata[:_METADATA])
+    if len(metadata) > _METADATA:
+        yield "More", f"{len(metadata) - _METADATA} fields, in the service"
+    yield "Request", request.id
+
+
+def _known(*fields: tuple[str, object]) -> Iterator[tuple[str, str]]:
+    """Those that say something, each on one line: a value must not pass itself off as another field."""
+    for label, value in fields:
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else "" if value is None else str(value)
+        if line := _line(text, _VALUE):
+            yield _line(label, _LABEL) or "-", line
+
+
+def _line(text: str, limit: int) -> str:
+    line = re.sub(r"\s+", " ", text[: 2 * limit]).strip()
+    return line if len(line) <= limit and len(text) <= 2 * limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def _minute(instant: float | None) -> str | None:
+    return None if instant is None else datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _news(event: Event | None) -> str:
+    if event is None:
+        return "news"
+    return _NEWS.get(event.type, "news").format(actor=name_of(event.actor), to=event.data.get("to"))
 
 
 def name_of(actor: str | None) -> str:
     """The name in an actor, as people know each other: `slack:U123 Ana` is Ana, `mail:ana@example.com` the address."""
-    kind, _, who = (actor or "").partition(":")
-    name = who if kind in {"api", "mail"} else who.partition(" ")[2] or who
-    return name or "somebody"
+    where, _, who = (actor or "").partition(":")
+    name = who if where in {"api", "mail"} else who.partition(" ")[2] or who
+    return _line(name, _NAME) or "somebody"
+
+
+def _text(request: AssistanceRequest, event: Event | None) -> str:
+    """The words that the event brought, or that there are none any more."""
+    if event is None or event.type not in {EventType.FOLLOWED_UP, EventType.REPLIED, EventType.ERASED}:
+        return ""
+    if event.type is EventType.FOLLOWED_UP:
+        number, texts = event.data.get("follow_up"), request.follow_ups
+        return (texts[number] if isinstance(number, int) and 0 <= number < len(texts) else "") or _ERASED
+    return str(event.data.get("text") or _ERASED)

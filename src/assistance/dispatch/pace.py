@@ -2,7 +2,10 @@
 
 
 class Pace:
-    """Tells when the next message may go. Instants are monotonic seconds."""
+    """Tells when the next message may go. Instants are monotonic seconds.
+
+    So in any span of `s` seconds at most one bucket and `s` times the pace go out.
+    """
 
     def __init__(self, per_second: float | None, now: float) -> None:
         """`per_second` messages, None for no limit; the bucket is full at `now`."""
@@ -14,8 +17,9 @@ class Pace:
     def _size(self) -> float:
         return max(1.0, self.per_second or 1.0)
 
-    def change(self, per_second: float | None) -> None:
+    def change(self, per_second: float | None, now: float) -> None:
         """Take over a reloaded setting; what was saved up under the old one is kept up to the new size."""
+        self._fill(now)
         self.per_second = per_second
         self._tokens = min(self._tokens, self._size)
 
@@ -23,8 +27,7 @@ class Pace:
         """Seconds until the next message may go, 0 for at once."""
         if self.per_second is None:
             return 0.0
-        self._tokens = min(self._size, self._tokens + (now - self._filled_at) * self.per_second)
-        self._filled_at = now
+        self._fill(now)
         # A hair under one counts as one: sleeping for exactly the rest must not end a rounding error too early.
         return 0.0 if self._tokens > 1 - 1e-9 else (1 - self._tokens) / self.per_second
 
@@ -32,3 +35,8 @@ class Pace:
         """One message goes."""
         if self.per_second is not None:
             self._tokens -= 1
+
+    def _fill(self, now: float) -> None:
+        gained = (now - self._filled_at) * (self.per_second or 0.0)
+        self._tokens = min(self._size, self._tokens + gained)
+        self._filled_at = now

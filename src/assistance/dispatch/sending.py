@@ -9,7 +9,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from assistance.channels import Channel
 from assistance.dispatch.message import compose
-from assistance.dispatch.outcome import Try
+from assistance.dispatch.outcome import Try, attempt_of
 from assistance.dispatch.rewriting import aloud, rewritten
 from assistance.model import (
     Attempt,
@@ -30,9 +30,8 @@ from assistance.store import Work
 
 log = structlog.get_logger(__name__)
 
-TIME_LIMIT = 15.0
-"""Seconds for a whole send; connecting has its own, shorter limit in the seam."""
-
+_REFERENCE_LIMIT = 1_000
+_OUTCOMES = {Misconfigured: Outcome.PARKED, Undeliverable: Outcome.FAILED}
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -49,10 +48,10 @@ async def send(channel: Channel, name: str, work: Work, http: Http, clock: Clock
     with tracer.start_as_current_span(
         f"deliver {name}", context, trace.SpanKind.CONSUMER, _attributes(name, work), links
     ) as span:
-        verdict, reference = await _say(channel, lambda: _by_kind(channel, work, http))
+        verdict, reference = await _say(channel, name, lambda: _by_kind(channel, work, http), http)
         if verdict is not None:
-            span.set_attribute("error.type", verdict.reason)
-            span.set_status(trace.StatusCode.ERROR, verdict.reason)
+            span.set_attribute("error.type", str(verdict.reason))
+            span.set_status(trace.StatusCode.ERROR, str(verdict.reason))
     return Try(at, clock.monotonic() - started, verdict, reference)
 
 
@@ -70,26 +69,37 @@ def _attributes(channel: str, work: Work) -> dict[str, str | int]:
     }
 
 
-async def _say(channel: Channel, say: Callable[[], Awaitable[str | None]]) -> tuple[Verdict | None, str | None]:
+async def _say(
+    channel: Channel, name: str, say: Callable[[], Awaitable[str | None]], http: Http
+) -> tuple[Verdict | None, str | None]:
     try:
-        async with asyncio.timeout(TIME_LIMIT):
-            return None, await say()
+        async with asyncio.timeout(http.timeouts.whole):
+            reference = await say()
     except Verdict as verdict:
         return verdict, None
     except TimeoutError:
         return TryLater(Reason.TIMEOUT), None
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        # Nobody cancelled us: the channel let somebody else's cancellation through.
+        return TryLater(Reason.BUG, code="CancelledError"), None
     except MissingSecretError:
         # The routing file was accepted with it, so it was taken away since: an operator has to act.
-        return Misconfigured(Reason.CREDENTIALS), None
+        return Misconfigured(Reason.CREDENTIALS, code="secret_missing"), None
     except Exception as error:
-        log.exception("channel_bug", channel_type=type(channel).__name__, error=type(error).__name__)
+        log.exception("channel_bug", channel=name, channel_type=type(channel).__name__, error=type(error).__name__)
         return TryLater(Reason.BUG, code=type(error).__name__), None
+    return None, _sound(reference)
 
 
 async def _by_kind(channel: Channel, work: Work, http: Http) -> str | None:
-    """Say it where it belongs: what has changed by rewriting the notice, what must be heard below it."""
+    """Say it where it belongs: what has changed by rewriting the notice, what must be heard below it.
+
+    What was refused there, short now, is said by itself: somebody may have removed the notice.
+    """
     news = compose(work)
-    if news.kind is not Kind.UPDATE or news.thread is None:
+    if news.kind is not Kind.UPDATE or news.thread is None or news.short:
         return await channel.send(news, http)
     update, reply_to = getattr(channel, "update", None), getattr(channel, "reply_to", None)
     again = rewritten(work) if update is not None else None
@@ -103,6 +113,12 @@ async def _by_kind(channel: Channel, work: Work, http: Http) -> str | None:
     return reference
 
 
+def _sound(reference: object) -> str | None:
+    """A reference that can be stored, or none: a channel that is not ours may give anything."""
+    fits = isinstance(reference, str) and reference.isprintable() and 0 < len(reference) <= _REFERENCE_LIMIT
+    return str(reference) if fits else None
+
+
 async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:
     """Send one marked test message, whatever the channel's state, and say what became of it."""
     now = clock.now()
@@ -114,9 +130,6 @@ async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> 
         created_at=now,
     )
     started = clock.monotonic()
-    verdict, _ = await _say(channel, lambda: channel.send(message, http))
-    seconds = clock.monotonic() - started
-    if verdict is None:
-        return Attempt(now, seconds, Outcome.DELIVERED)
-    outcome = {Misconfigured: Outcome.PARKED, Undeliverable: Outcome.FAILED}.get(type(verdict), Outcome.RETRY)
-    return Attempt(now, seconds, outcome, verdict.reason, verdict.code, verdict.answer)
+    verdict, _ = await _say(channel, name, lambda: channel.send(message, http), http)
+    outcome = Outcome.DELIVERED if verdict is None else _OUTCOMES.get(type(verdict), Outcome.RETRY)
+    return attempt_of(Try(now, clock.monotonic() - started, verdict), outcome)

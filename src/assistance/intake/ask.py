@@ -1,5 +1,8 @@
 """What a bot may send: the body of `POST /assistance`."""
 
+import json
+import math
+import re
 from typing import Annotated, Any
 
 from pydantic import (
@@ -8,12 +11,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictFloat,
+    PlainValidator,
     StrictInt,
     StrictStr,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic.networks import AnyHttpUrl
 from pydantic_core import PydanticCustomError
@@ -23,10 +26,11 @@ from assistance.model import Customer, Link, Priority
 MAX_DESCRIPTION = 10_000
 _MAX_METADATA = 4 * 1024
 _MONTH = 30 * 86_400
+_NO_NUL = r"^[^\u0000]*$"
 _http_url = TypeAdapter(AnyHttpUrl)
 
 
-def _text(value: str) -> str:
+def _sound(value: str) -> str:
     if "\x00" in value:
         raise PydanticCustomError("assistance", "must not contain the character NUL")
     return value
@@ -39,10 +43,29 @@ def _said(value: str) -> str:
 
 
 def _web(value: str) -> str:
+    # The library also reads `http:host`, and URLs with white space around them.
+    wrong = PydanticCustomError("assistance", "must be an http or https URL")
+    if not re.match(r"https?://[^\s/]", value, re.IGNORECASE) or re.search(r"\s", value):
+        raise wrong
     try:
         _http_url.validate_python(value)
     except ValidationError:
-        raise PydanticCustomError("assistance", "must be an http or https URL") from None
+        raise wrong from None
+    return value
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, str):
+        return _sound(value)
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise PydanticCustomError("assistance", "must be text, a finite number, true, false or null")
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    # As it was sent but for white space between its parts, whatever the caller's library escapes.
+    if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > _MAX_METADATA:
+        raise PydanticCustomError("assistance", "must not be larger than 4 KB")
     return value
 
 
@@ -51,20 +74,21 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(str(value).encode()) > _MAX_METADATA:
-        raise PydanticCustomError("assistance", "must not be larger than 4 KB")
-    return value
+def _limits(most: int, least: int | None = None, pattern: str = _NO_NUL) -> Any:
+    """How many characters, and what the document says of them."""
+    return Field(min_length=least, max_length=most, json_schema_extra={"pattern": pattern})
 
 
-Text = Annotated[StrictStr, AfterValidator(_text), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
-Short = Annotated[Text, Field(max_length=200)]
-Said = Annotated[
-    Text,
-    Field(min_length=1, max_length=MAX_DESCRIPTION, json_schema_extra={"pattern": r"^[^\u0000]*\S[^\u0000]*$"}),
-    AfterValidator(_said),
-]
+_Sound = AfterValidator(_sound)
+Short = Annotated[StrictStr, _limits(200), _Sound]
+Said = Annotated[StrictStr, _limits(MAX_DESCRIPTION, 1, r"^[^\u0000]*\S[^\u0000]*$"), _Sound, AfterValidator(_said)]
 """What a customer says: 1 to 10,000 characters, one at least not white space, kept as sent."""
+Scalar = Annotated[
+    Any,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"], "pattern": _NO_NUL}, mode="validation"),
+]
+"""A value of the bot's own."""
 
 
 class _Lenient(BaseModel):
@@ -77,7 +101,7 @@ class AskCustomer(_Lenient):
     """Who waits."""
 
     name: Short | None = None
-    email: Annotated[Text, Field(max_length=320)] | None = None
+    email: Annotated[StrictStr, _limits(320), _Sound] | None = None
     phone: Short | None = None
     locale: Short | None = None
     timezone: Short | None = None
@@ -86,10 +110,11 @@ class AskCustomer(_Lenient):
 class AskLink(_Lenient):
     """A page that helps whoever takes the request."""
 
-    label: Annotated[Short, Field(min_length=1)]
+    label: Annotated[StrictStr, _limits(200, 1), _Sound]
     url: Annotated[
-        Text,
-        Field(max_length=2_083, json_schema_extra={"format": "uri", "pattern": "^https?://"}),
+        StrictStr,
+        Field(max_length=2_083, json_schema_extra={"format": "uri", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]\S*$"}),
+        _Sound,
         AfterValidator(_web),
     ]
 
@@ -97,10 +122,12 @@ class AskLink(_Lenient):
 class Ask(_Lenient):
     """A customer asks for a person."""
 
-    topic: Annotated[Text, Field(min_length=1, max_length=100, description="What it is about, in any case of letters.")]
+    topic: Annotated[
+        Annotated[StrictStr, _limits(100, 1), _Sound], Field(description="What it is about, in any case of letters.")
+    ]
     description: Annotated[Said, Field(description="What the customer wants, in words that people will read.")]
     conversation_id: Annotated[
-        Annotated[Text, Field(min_length=1, max_length=255)] | None,
+        Annotated[StrictStr, _limits(255, 1), _Sound] | None,
         Field(description="The same for every ask of one conversation: a second ask follows up the first."),
     ] = None
     customer: AskCustomer | None = None
@@ -108,11 +135,7 @@ class Ask(_Lenient):
     priority: Annotated[Priority, Field(description="urgent goes first in every lane.")] = Priority.NORMAL
     callback: Annotated[Short | None, Field(description="The name of a callback registered for this client.")] = None
     metadata: Annotated[
-        Annotated[
-            dict[Short, Text | StrictInt | StrictBool | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None],
-            AfterValidator(_small),
-        ]
-        | None,
+        Annotated[dict[Short, Scalar], AfterValidator(_small)] | None,
         Field(description="The bot's own, flat, up to 4 KB; comes back in every answer."),
     ] = None
     expires_in: Annotated[

@@ -34,8 +34,8 @@ class HandOff(Protocol):
         """Send this now."""
         ...
 
-    def wake(self) -> None:
-        """Look into the store: something may be due."""
+    def due(self, channel: str) -> None:
+        """Something on `channel` is due in the store that was not handed over."""
         ...
 
     @property
@@ -100,7 +100,7 @@ class Intake:
         request = self._request(ask, topic, caller, now)
         parked = self._handoff.parked if self._handoff else frozenset()
         owed = plan(topic, request.id, now, request.priority, routing.channels, parked)
-        handed = self._reserve(owed, now)
+        reserved = self._reserve(owed, now)
         accepted: Accepted | None = None
         try:
             accepted = await self._store.accept(
@@ -110,11 +110,11 @@ class Intake:
                     lambda stored, notices: answer(stored, notices, ask.ignored()),
                     IdempotencyKey(*key, now + KEPT_FOR) if key else None,
                     self._handoff.lease() if self._handoff else None,
-                    frozenset(delivery.n for delivery in handed),
+                    frozenset(delivery.n for delivery in reserved),
                 )
             )
         finally:
-            self._hand_over(accepted, handed)
+            self._hand_over(accepted, reserved, now)
         return accepted
 
     def _request(self, ask: Ask, topic: Topic, caller: Caller, now: float) -> AssistanceRequest:
@@ -141,22 +141,28 @@ class Intake:
         """Those that the dispatcher of this process promises to send at once."""
         if self._handoff is None:
             return []
-        due = [delivery for delivery in owed if delivery.state is State.PENDING and delivery.due_at <= now]
-        return [delivery for delivery in due if self._handoff.reserve(delivery.channel)]
+        return [delivery for delivery in owed if _is_due(delivery, now) and self._handoff.reserve(delivery.channel)]
 
-    def _hand_over(self, accepted: Accepted | None, handed: Sequence[Delivery]) -> None:
+    def _hand_over(self, accepted: Accepted | None, reserved: Sequence[Delivery], now: float) -> None:
+        """Keep or give back each promise, and tell of what else is due: after the commit, or it would not be found."""
         if self._handoff is None:
             return
-        if accepted is None or accepted.how is not Acceptance.CREATED:
-            for delivery in handed:
-                self._handoff.unreserve(delivery.channel)
-            self._handoff.wake()
-            return
-        for delivery in accepted.deliveries:
-            if delivery.state is State.SENDING:
+        created = accepted is not None and accepted.how is Acceptance.CREATED
+        owed = accepted.deliveries if accepted else ()
+        # A channel may have been frozen or parked meanwhile: then it was stored without a lease.
+        leased = {delivery.n: delivery for delivery in owed if created and delivery.state is State.SENDING}
+        for promised in reserved:
+            if accepted is not None and (delivery := leased.get(promised.n)):
                 self._handoff.hand(Work(delivery, accepted.request))
-        if State.PARKED in {delivery.state for delivery in accepted.deliveries}:
-            self._handoff.wake()
+            else:
+                self._handoff.unreserve(promised.channel)
+        for delivery in owed:
+            if _is_due(delivery, now):
+                self._handoff.due(delivery.channel)
+
+
+def _is_due(delivery: Delivery, now: float) -> bool:
+    return delivery.state is State.PENDING and delivery.due_at <= now
 
 
 def _check_callback(routing: Routing, name: str | None, client: str) -> None:

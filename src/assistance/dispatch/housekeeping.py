@@ -1,0 +1,89 @@
+"""What is done every few seconds, whether anything is due or not."""
+
+from collections.abc import Callable
+
+import structlog
+
+from assistance.dispatch.lane import PROBE_EVERY
+from assistance.dispatch.lanes import Lanes
+from assistance.dispatch.recording import Recorder
+from assistance.model import Clock, Reason
+from assistance.store import Lease, Recovery, Renewal, Store, StoreUnavailableError
+from assistance.telemetry import Metrics
+
+log = structlog.get_logger(__name__)
+
+EVERY = 10.0
+"""Seconds: a third of a lease."""
+
+
+class Housekeeping:
+    """Holds on to leases, takes back what dead processes held, and looks after channels that are out of order."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        lanes: Lanes,
+        recorder: Recorder,
+        *,
+        lease: Callable[[], Lease],
+        metrics: Metrics,
+    ) -> None:
+        """Do nothing before `run`."""
+        self._store = store
+        self._clock = clock
+        self._lanes = lanes
+        self._recorder = recorder
+        self._lease = lease
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Keep house until cancelled."""
+        while True:
+            try:
+                await self.renew()
+                await self._recover()
+                await self._sweep()
+            except StoreUnavailableError as error:
+                log.warning("housekeeping_failed", error=type(error).__name__)
+            except Exception:
+                # Without it leases would end while their works are being sent.
+                log.exception("housekeeping_failed")
+            await self._clock.sleep(EVERY)
+
+    async def look_after_channels(self) -> None:
+        """Park what is due on channels out of order, free what is parked on channels in order; never raises."""
+        try:
+            await self._sweep()
+        except StoreUnavailableError as error:
+            log.warning("housekeeping_failed", error=type(error).__name__)
+
+    async def renew(self) -> None:
+        """Hold on to what is leased; what was lost is counted and told."""
+        held = tuple(work.delivery for work in self._lanes.held)
+        if held:
+            kept = await self._store.renew(Renewal(held, self._lease(), self._clock.now()))
+            # What was settled in the meantime is not held any more, and not lost.
+            still = {work.delivery for work in self._lanes.held}
+            if lost := max(0, len(still.intersection(held)) - kept):
+                self._metrics.leases_lost(lost)
+                log.warning("leases_lost", lost=lost)
+
+    async def _recover(self) -> None:
+        mine = frozenset((work.delivery.request_id, work.delivery.n) for work in self._lanes.held)
+        if back := await self._store.recover(Recovery(self._clock.now(), mine)):
+            log.warning("leases_taken_back", deliveries=back)
+
+    async def _sweep(self) -> None:
+        before = self._lanes.knowledge()
+        for lane in self._lanes.learn(await self._store.lane_states(), before):
+            await self._recorder.unpark(lane)
+        for channel in await self._store.waiting_channels():
+            if (known := self._lanes.get(channel)) is None:
+                await self._recorder.park_what_waits(channel, Reason.UNKNOWN_CHANNEL, self._clock.now() + PROBE_EVERY)
+            elif known.out_of_order is not None:
+                await self._recorder.park_what_waits(channel, known.out_of_order, known.probe_at)
+        for channel in await self._store.parked_channels():
+            if (known := self._lanes.get(channel)) is not None and known.out_of_order is None:
+                await self._recorder.unpark(known)
