@@ -1,0 +1,82 @@
+"""Test channels, and the far side of each: it does what its script says, then takes everything."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from tests.fakes.clock import ManualClock
+
+from assistance.channels import Channel
+from assistance.model import Message
+from assistance.outgoing import Http
+
+Act = Callable[[], BaseException] | asyncio.Event | None
+"""Raise that, hang until the event is set, or take it."""
+
+
+class FarSide:
+    """What arrives at one channel.
+
+    `tried` has the monotonic time and the message of every send, `taken` what was delivered, `replies` those of them
+    that went into a thread, with its reference.
+    """
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.script: deque[Act] = deque()
+        self.always: Act = None
+        self.fails: Callable[[Message], Exception | None] = lambda _message: None
+        self.tried: list[tuple[float, Message]] = []
+        self.taken: list[Message] = []
+        self.replies: list[tuple[str, Message]] = []
+        self.hanging: set[asyncio.Event] = set()
+        self._clock = clock
+
+    @property
+    def times(self) -> list[float]:
+        """When each send began."""
+        return [at for at, _ in self.tried]
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of each message that was taken."""
+        return [message.key for message in self.taken]
+
+    def let_go(self) -> None:
+        """Whatever hangs goes on, and nothing hangs or fails any more."""
+        self.script.clear()
+        self.always = None
+        for event in self.hanging:
+            event.set()
+
+    async def take(self, message: Message) -> str:
+        self.tried.append((self._clock.monotonic(), message))
+        act = self.script.popleft() if self.script else self.always
+        if isinstance(act, asyncio.Event):
+            self.hanging.add(act)
+            await act.wait()
+        elif act is not None:
+            raise act()
+        if error := self.fails(message):
+            raise error
+        self.taken.append(message)
+        return f"ref:{message.key}"
+
+
+class Scripted(Channel):
+    """Sends to a far side that the test holds."""
+
+    far: Any
+
+    async def send(self, message: Message, http: Http) -> str | None:  # noqa: ARG002 - no wire
+        reference: str = await self.far.take(message)
+        return reference
+
+
+class Threaded(Scripted):
+    """The same, with threads."""
+
+    async def reply_to(self, thread: str, message: Message, http: Http) -> str | None:  # noqa: ARG002 - no wire
+        reference = await self.far.take(message)
+        self.far.replies.append((thread, message))
+        return f"{thread}/{reference}"

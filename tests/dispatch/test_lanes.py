@@ -1,0 +1,111 @@
+"""Lanes: each channel on its own, urgent first, nobody starved."""
+
+import asyncio
+
+import pytest
+from tests.dispatch.stage import Stage
+
+from assistance.model import Reason, TryLater
+from assistance.routing import Step
+
+
+@pytest.mark.parametrize("waiting", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_a_hanging_channel_delays_no_other(stage: Stage, waiting: int):
+    """However many messages wait for a channel that answers nobody, another one's goes out within the instant."""
+    stage.route(Step(("mail",)), topic="pricing")
+    stage.far["slack"].always = asyncio.Event()
+    await asyncio.gather(*(stage.ask() for _ in range(waiting)))
+    await stage.quiet()
+    assert len(stage.far["slack"].tried) == 16
+    begun = stage.clock.monotonic()
+    for _ in range(20):
+        await stage.told("pricing")
+    assert len(stage.far["mail"].taken) == 20
+    assert stage.clock.monotonic() == begun
+
+
+async def test_what_waits_is_not_held_in_memory(stage: Stage):
+    """However much is due, a lane holds a few dozen messages at most."""
+    stage.far["slack"].always = asyncio.Event()
+    await asyncio.gather(*(stage.ask() for _ in range(500)))
+    await stage.go_on(15)
+    assert len(stage.dispatcher.lanes["slack"].held) == 32
+
+
+async def test_urgent_messages_go_first(stage: Stage):
+    """One that comes last overtakes all but what was leased already: a second's worth."""
+    far = stage.add_channel("slack", pace="1/s")
+    await stage.reload()
+    for _ in range(30):
+        await stage.ask()
+    await stage.go_on(2.5, 0.25)
+    request_id = await stage.told(priority="urgent")
+    await stage.go_on(3, 0.25)
+    assert far.keys.index(f"{request_id}.1") <= 4
+
+
+async def test_messages_go_in_the_order_in_which_they_were_due(stage: Stage):
+    """A backlog goes out first in, first out, also over a restart."""
+    far = stage.add_channel("slack", pace="2/s")
+    await stage.reload()
+    asked = []
+    for _ in range(20):
+        asked.append(f"{(await stage.ask()).request.id}.1")
+        stage.clock.advance(0.01)
+    await stage.go_on(4, 0.25)
+    await stage.restart()
+    await stage.go_on(8, 0.25)
+    assert far.keys == asked
+
+
+async def test_the_concurrency_of_a_channel_is_kept(stage: Stage):
+    """Never more sends at once than the channel allows, also when the file is reloaded in the middle."""
+    far = stage.far["slack"]
+    far.always = first = asyncio.Event()
+    for _ in range(60):
+        await stage.ask()
+    await stage.quiet()
+    await stage.reload()
+    assert len(far.tried) == 16
+    far.always = asyncio.Event()
+    first.set()
+    await stage.go_on(2)
+    assert len(far.tried) == 32
+
+
+async def test_a_lane_is_filled_again_as_soon_as_it_has_room(stage: Stage):
+    """A backlog is drained without waiting for the next look: two hundred messages within one instant."""
+    hang = stage.far["slack"].always = asyncio.Event()
+    for _ in range(200):
+        await stage.ask()
+    stage.far["slack"].always = None
+    hang.set()
+    await stage.quiet()
+    assert len(stage.far["slack"].taken) == 200
+
+
+async def test_reloads_in_the_middle_of_sends_lose_nothing(stage: Stage):
+    """The channels change their settings, go and come back while messages are under way: each arrives once."""
+    slack = stage.far["slack"]
+    asked = []
+    for turn in range(12):
+        asked += [f"{(await stage.ask()).request.id}.1" for _ in range(5)]
+        slack.script.extend([lambda: TryLater(Reason.TIMEOUT)] if turn % 4 == 0 else [])
+        if turn % 3 == 2:
+            del stage.channels["slack"]
+        await stage.dispatcher.configure(stage.channels)
+        stage.add_channel("slack", pace=f"{turn + 5}/s")
+        await stage.dispatcher.configure(stage.channels)
+        await stage.go_on(0.5)
+    await stage.go_on(90, 1)
+    assert sorted(slack.keys) == sorted(asked)
+
+
+async def test_two_reloads_at_once_end_with_the_second(stage: Stage):
+    """Whatever the first one is waiting for, the second file counts."""
+    first, second = dict(stage.channels), dict(stage.channels)
+    del first["slack"]
+    await asyncio.gather(stage.dispatcher.configure(first), stage.dispatcher.configure(second))
+    await stage.told()
+    await stage.go_on(1)
+    assert len(stage.far["slack"].taken) == 1

@@ -1,0 +1,205 @@
+"""Stop, death, restart, and who holds a lease."""
+
+import asyncio
+
+import structlog
+from tests.dispatch.stage import Stage
+
+from assistance.dispatch import Dispatcher
+from assistance.model import Outcome
+from assistance.outgoing import Http
+from assistance.outgoing.http import Timeouts
+from assistance.store import Recovery, Take, Taken
+
+
+async def hanging(stage: Stage) -> tuple[str, asyncio.Event]:
+    """A request that is being sent until the event is set."""
+    hang = asyncio.Event()
+    stage.far["slack"].script.append(hang)
+    return await stage.told(), hang
+
+
+async def another(stage: Stage) -> Dispatcher:
+    """A second dispatcher on the same store, which runs beside the first."""
+    first, running = stage.dispatcher, stage.running
+    await stage.start(owner="two")
+    second = stage.dispatcher
+    stage.dispatcher, stage.running = first, running
+    return second
+
+
+async def test_what_has_begun_is_finished_and_the_rest_given_back(stage: Stage):
+    """Stopping waits for the send under way; what was only leased goes back untried, for the next process."""
+    far = stage.add_channel("slack", pace="1/m")
+    await stage.reload()
+    hang = asyncio.Event()
+    far.script.append(hang)
+    asked = [(await stage.ask()).request.id for _ in range(3)]
+    await stage.quiet()
+    stopping = asyncio.create_task(stage.dispatcher.stop())
+    await stage.quiet()
+    assert not stopping.done()
+    hang.set()
+    await stopping
+    assert [await stage.states(request_id) for request_id in asked] == [["delivered"], ["pending"], ["pending"]]
+    assert (await stage.see(asked[1]))[1][0].attempts == 0
+
+
+async def test_a_send_that_takes_too_long_is_cut_short_and_given_back(stage: Stage):
+    """Shutting down is not a failed try: it is released, uncounted, and comes again with the same key."""
+    await stage.drop()
+    stage.store.down = False
+    await stage.start()
+    stage.dispatcher._send_seconds = 0.05
+    request_id, _ = await hanging(stage)
+    await stage.dispatcher.stop()
+    _, (delivery,) = await stage.see(request_id)
+    assert (delivery.state, delivery.attempts) == ("pending", 0)
+    assert not await stage.tries(request_id)
+
+
+async def test_nothing_is_taken_up_while_stopping(stage: Stage):
+    """What comes in during the last sends waits for the next process."""
+    _, hang = await hanging(stage)
+    stopping = asyncio.create_task(stage.dispatcher.stop())
+    await stage.quiet()
+    request_id = await stage.told()
+    await stage.go_on(3)
+    assert await stage.states(request_id) == ["pending"]
+    hang.set()
+    await stopping
+
+
+async def test_stopping_ends_although_the_store_is_gone(stage: Stage):
+    """What cannot be given back is not waited for: its lease ends by itself."""
+    await hanging(stage)
+    stage.dispatcher._send_seconds = 0.05
+    stage.store.down = True
+    async with asyncio.timeout(5):
+        await stage.dispatcher.stop()
+
+
+async def test_a_restart_resumes_at_once_with_the_same_key(stage: Stage):
+    """What a process was sending when it died goes out again as the next one starts, recognizable as the same."""
+    request_id, _ = await hanging(stage)
+    await stage.restart()
+    assert [message.key for _, message in stage.far["slack"].tried] == [f"{request_id}.1"] * 2
+    assert await stage.states(request_id) == ["delivered"]
+
+
+async def test_leases_are_renewed_while_a_send_lasts(stage: Stage):
+    """A send may take longer than a lease: nobody else takes it up, however long that is."""
+    request_id, hang = await hanging(stage)
+    second = await another(stage)
+    await stage.go_on(95, 2.5)
+    assert len(stage.far["slack"].tried) == 1
+    hang.set()
+    await stage.quiet()
+    assert await stage.states(request_id) == ["delivered"]
+    await second.stop()
+
+
+async def test_what_a_dead_process_held_is_taken_over_when_its_lease_ends(stage: Stage):
+    """Thirty seconds without renewal, ten until somebody looks."""
+    request_id, _ = await hanging(stage)
+    held = stage.dispatcher
+    await stage.drop()
+    stage.store.down = False
+    await stage.start(owner="two")
+    await stage.go_on(28, 2)
+    assert len(stage.far["slack"].tried) == 1
+    await stage.go_on(14, 2)
+    assert await stage.states(request_id) == ["delivered"]
+    assert held.lanes["slack"].held
+
+
+async def test_a_late_outcome_changes_nothing(stage: Stage):
+    """A process that slept through its lease hears that it lost it; the outcome of the other one stands."""
+    request_id, hang = await hanging(stage)
+    second = await another(stage)
+    await stage.store.recover(Recovery(stage.clock.now(), everything=True))
+    await stage.go_on(1)
+    assert await stage.states(request_id) == ["delivered"]
+    with structlog.testing.capture_logs() as lines:
+        hang.set()
+        await stage.quiet()
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["late_outcome_ignored"]
+    assert [made.outcome for made in await stage.tries(request_id)] == [Outcome.DELIVERED]
+    assert await stage.events(request_id) == ["accepted", "notified"]
+    await second.stop()
+
+
+async def test_two_dispatchers_never_send_the_same(stage: Stage):
+    """They share the queue, message by message."""
+    second = await another(stage)
+    stage.far["slack"].always = hang = asyncio.Event()
+    asked = [f"{(await stage.ask()).request.id}.1" for _ in range(60)]
+    await stage.go_on(2)
+    stage.far["slack"].always = None
+    hang.set()
+    await stage.go_on(3)
+    assert sorted(stage.far["slack"].keys) == sorted(asked)
+    await second.stop()
+
+
+async def test_a_clock_that_jumps_ahead_takes_nothing_from_a_living_process(stage: Stage):
+    """An hour forward while a send lasts: it is still ours, and sent once."""
+    request_id, hang = await hanging(stage)
+    stage.clock._now += 3600
+    await stage.go_on(30, 2)
+    hang.set()
+    await stage.quiet()
+    assert len(stage.far["slack"].tried) == 1
+    assert await stage.states(request_id) == ["delivered"]
+
+
+async def test_a_clock_that_falls_back_keeps_nobody_waiting(stage: Stage):
+    """After an hour backward what is accepted goes out at once, by its pace."""
+    far = stage.add_channel("slack", pace="2/s")
+    await stage.reload()
+    await stage.told()
+    stage.clock._now -= 3600
+    for _ in range(4):
+        await stage.ask()
+    await stage.go_on(3, 0.25)
+    assert len(far.taken) == 5
+
+
+async def test_what_was_leased_as_the_process_stopped_is_given_back(stage: Stage):
+    """A look into the store that is under way when the process is told to stop brings works that go back."""
+    real, leased, go_on = stage.store.take, asyncio.Event(), asyncio.Event()
+
+    async def take(item: Take) -> Taken:
+        taken: Taken = await real(item)
+        if taken.works:
+            leased.set()
+            await go_on.wait()
+        return taken
+
+    stage.store.take = take
+    stage.dispatcher.lanes["slack"].backlog = True
+    request_id = (await stage.ask()).request.id
+    await leased.wait()
+    stopping = asyncio.create_task(stage.dispatcher.stop())
+    await stage.quiet()
+    assert await stage.states(request_id) == ["sending"]
+    go_on.set()
+    await stopping
+    assert await stage.states(request_id) == ["pending"]
+    assert not stage.far["slack"].tried
+
+
+async def test_the_loop_beats_until_it_stops(stage: Stage):
+    """Readiness sees a loop that goes round, and that stands still once it was dropped."""
+    await stage.go_on(20)
+    assert stage.dispatcher.seconds_since_beat <= 1
+    await stage.drop()
+    stage.clock.advance(20)
+    assert stage.dispatcher.seconds_since_beat >= 20
+    stage.store.down = False
+    await stage.start()
+
+
+def test_a_send_has_fifteen_seconds():
+    """The time that a send may take is also how long stopping waits for it."""
+    assert Http().timeouts == Timeouts(whole=15)
