@@ -87,9 +87,11 @@ def _carried(address: Address) -> tuple[IPv4Address, ...]:
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address as it stands in a URL, can only be this machine (RFC 6761, section 6.3)."""
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        address = ip_address(host.strip("[]"))
     except ValueError:
         return host.lower() == "localhost"
+    # Python 3.13 counts ::ffff:127.0.0.1 in; nobody writes that by accident.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 class Guard(AbstractResolver):
