@@ -1,14 +1,10 @@
 """The store as the rest of the house sees it."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from opentelemetry.trace import Tracer
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assistance.model import Attempt, Delivery, Event, State
 from assistance.store import (
@@ -32,13 +28,13 @@ from assistance.store.auditing import Backlog, Evidence
 from assistance.store.changes import Changes
 from assistance.store.database import Database
 from assistance.store.erasing import Erasure
-from assistance.store.errors import StoreRefusedError, StoreUnavailableError
 from assistance.store.following import FollowUp, Reply
 from assistance.store.holding import Moved, Ordered
 from assistance.store.lanes import Freeze, LaneState
 from assistance.store.leasing import Recovery, Renewal
 from assistance.store.lifecycle import Move
 from assistance.store.parking import Park, Unpark
+from assistance.store.reader import Reader
 from assistance.store.reading import Query, Seen
 from assistance.store.replaying import Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
@@ -46,9 +42,7 @@ from assistance.store.retention import Retained
 from assistance.store.schema import beats
 from assistance.store.settling import Settlement
 from assistance.store.taking import Take, Taken
-from assistance.store.writer import PATIENCE, Operation, Writer
-
-T = TypeVar("T")
+from assistance.store.writer import Operation, Writer
 
 _WAITING = frozenset({State.PENDING, State.RETRYING})
 
@@ -68,7 +62,8 @@ class Store:
         self._writers = {self._accepting, self._dispatching}
         for writer in self._writers:
             writer.start()
-        self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
+        self._reader = Reader(database.reading)
+        self._read = self._reader.read
         self.changes = Changes()
 
     @property
@@ -85,7 +80,7 @@ class Store:
         """Write what is waiting and let go of the database."""
         for writer in self._writers:
             writer.stop()
-        self._readers.shutdown()
+        self._reader.close()
         self._database.close()
 
     async def listen(self, heard: Callable[[], None]) -> None:
@@ -96,23 +91,6 @@ class Store:
     def _tell(self, *, due: bool) -> None:
         if due and self._database.wakes:
             self._database.wakes.tell()
-
-    async def _read(self, question: Callable[..., T], *args: Any) -> T:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await loop.run_in_executor(self._readers, self._ask, question, args)
-        except TimeoutError:
-            raise StoreUnavailableError("no answer") from None
-
-    def _ask(self, question: Callable[..., T], args: tuple[Any, ...]) -> T:
-        try:
-            with self._database.reading.begin() as connection:
-                return question(connection, *args)
-        except DBAPIError as error:
-            raise StoreUnavailableError(type(error.orig).__name__) from None
-        except (StoreRefusedError, PoolTimeoutError) as error:
-            raise StoreUnavailableError(str(error)) from None
 
     async def accept(self, new: NewRequest) -> Accepted:
         """Store an ask; raises KeyReusedError for a used key with another body."""

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_, update
 
-from assistance.model import OPEN, OWED, AssistanceRequest, Condition, Delivery, Event, Kind, State, Status, When
+from assistance.model import OWED, AssistanceRequest, Delivery, Event, Kind, State, Status
 from assistance.store.failover import after_failures
+from assistance.store.fates import Fate, Hours, fate_of
 from assistance.store.lanes import LaneState, granted, lane_states, spend
 from assistance.store.leasing import Key, Lease, lease_columns, owed_since, shared_now, these
 from assistance.store.rows import delivery_of, event_of, request_of
@@ -118,12 +118,6 @@ _next_parked = (
 )
 
 
-class _Fate(Enum):
-    SEND = auto()
-    WAIT = auto()
-    SKIP = auto()
-
-
 def _sort(
     connection: Connection, item: Take, rows: Sequence[RowMapping], left: Counter[str]
 ) -> tuple[list[Work], set[str]]:
@@ -133,57 +127,27 @@ def _sort(
     by_id = _requests(connection, {row["request_id"] for row in rows})
     notices, first, busy = _siblings(connection, {row["request_id"] for row in rows if row["kind"] != Kind.NOTICE})
     told = _events(connection, [(row["request_id"], row["about"]) for row in rows if row["about"] is not None])
+    within = Hours(item.is_open, item.now)
     works: list[Work] = []
-    passed_over: dict[_Fate, list[Work]] = {_Fate.WAIT: [], _Fate.SKIP: []}
+    passed_over: dict[Fate, list[Work]] = {Fate.WAIT: [], Fate.SKIP: []}
     for delivery in map(delivery_of, rows):
         notice = notices.get(place := _place(delivery))
         about = told.get((delivery.request_id, delivery.about or 0))
         work = Work(delivery, by_id[delivery.request_id], notice.reference if notice else None, about)
-        fate = _Fate.WAIT if place in busy and notice is not None else _fate(work, notice, item)
-        if fate is _Fate.SEND and (before := first.get(place, delivery)).n < delivery.n:
-            fate, work = _Fate.WAIT, replace(work, delivery=replace(delivery, due_at=before.due_at))
-        if fate is not _Fate.SEND:
+        fate = (
+            Fate.WAIT if place in busy and notice is not None else fate_of(work.delivery, work.request, notice, within)
+        )
+        if fate is Fate.SEND and (before := first.get(place, delivery)).n < delivery.n:
+            fate, work = Fate.WAIT, replace(work, delivery=replace(delivery, due_at=before.due_at))
+        if fate is not Fate.SEND:
             passed_over[fate].append(work)
         elif left[delivery.channel]:
             left[delivery.channel] -= 1
             busy.add(place)
             works.append(work)
-    _wait(connection, passed_over[_Fate.WAIT], item.now)
-    gone = passed_over[_Fate.WAIT] + _skip(connection, passed_over[_Fate.SKIP], item.now)
+    _wait(connection, passed_over[Fate.WAIT], item.now)
+    gone = passed_over[Fate.WAIT] + _skip(connection, passed_over[Fate.SKIP], item.now)
     return works, {work.delivery.channel for work in gone}
-
-
-def _fate(work: Work, notice: Delivery | None, item: Take) -> _Fate:
-    delivery = work.delivery
-    if delivery.kind is Kind.CALLBACK:
-        return _Fate.SEND
-    if delivery.kind is not Kind.NOTICE:
-        return _FOLLOWS.get(notice.state, _Fate.SKIP) if notice else _Fate.SKIP
-    if not _wanted(delivery, work.request):
-        return _Fate.SKIP
-    if _in_hours(delivery, item):
-        return _Fate.SEND
-    # Brought forward, it goes back to its own time: it may be open then.
-    return _Fate.WAIT if delivery.owed_since > item.now else _Fate.SKIP
-
-
-_FOLLOWS = {State.DELIVERED: _Fate.SEND}
-"""What becomes of an update, by the state of its notice: one that is not told yet will say it all."""
-
-
-def _in_hours(delivery: Delivery, item: Take) -> bool:
-    """Whether its hours hold; they are looked at once, before the first try."""
-    if delivery.when is When.BOTH or delivery.hours is None or delivery.attempts:
-        return True
-    return item.is_open(delivery.hours, item.now) is (delivery.when is When.OPEN)
-
-
-def _wanted(delivery: Delivery, request: AssistanceRequest) -> bool:
-    if delivery.condition is Condition.UNDELIVERED and request.notified_at is not None:
-        return False
-    if delivery.condition is Condition.UNCLAIMED and request.claim is not None:
-        return False
-    return request.status in OPEN
 
 
 def _requests(connection: Connection, ids: Collection[str]) -> dict[str, AssistanceRequest]:

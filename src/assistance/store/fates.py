@@ -1,0 +1,53 @@
+"""What becomes of a delivery whose time has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from assistance.model import OPEN, AssistanceRequest, Condition, Delivery, Kind, State, When
+
+
+class Fate(Enum):
+    """It goes out, is looked at again later, or never goes out."""
+
+    SEND = auto()
+    WAIT = auto()
+    SKIP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Tells whether hours, as a delivery carries them, are open at `now`."""
+
+    is_open: Callable[[str, float], bool]
+    now: float
+
+    def hold(self, delivery: Delivery) -> bool:
+        """Whether the delivery may go out now; looked at once, before its first try."""
+        if delivery.when is When.BOTH or delivery.hours is None or delivery.attempts:
+            return True
+        return self.is_open(delivery.hours, self.now) is (delivery.when is When.OPEN)
+
+
+def fate_of(delivery: Delivery, request: AssistanceRequest, notice: Delivery | None, hours: Hours) -> Fate:
+    """What becomes of it; `notice` is the one that an update belongs to."""
+    if delivery.kind is Kind.CALLBACK:
+        return Fate.SEND
+    if delivery.kind is not Kind.NOTICE:
+        # A notice that is not told yet will say it all.
+        told = notice is not None and notice.state is State.DELIVERED
+        return Fate.SEND if told else Fate.SKIP
+    if not _wanted(delivery, request):
+        return Fate.SKIP
+    if hours.hold(delivery):
+        return Fate.SEND
+    # Brought forward, it goes back to its own time: it may be open then.
+    return Fate.WAIT if delivery.owed_since > hours.now else Fate.SKIP
+
+
+def _wanted(delivery: Delivery, request: AssistanceRequest) -> bool:
+    if delivery.condition is Condition.UNDELIVERED and request.notified_at is not None:
+        return False
+    if delivery.condition is Condition.UNCLAIMED and request.claim is not None:
+        return False
+    return request.status in OPEN

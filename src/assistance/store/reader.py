@@ -1,0 +1,48 @@
+"""Reading in threads of its own, so that neither the event loop nor the writer waits for it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from assistance.store.errors import StoreRefusedError, StoreUnavailableError
+from assistance.store.writer import PATIENCE
+
+T = TypeVar("T")
+
+_THREADS = 4
+
+
+class Reader:
+    """Asks questions, each on one snapshot of the database."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Read through `engine`."""
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store-reader")
+
+    def close(self) -> None:
+        """Answer what was asked, then end."""
+        self._threads.shutdown()
+
+    async def read(self, question: Callable[..., T], *args: Any) -> T:
+        """What `question` answers, called with a connection and `args`. Raises StoreUnavailableError."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await loop.run_in_executor(self._threads, self._ask, question, args)
+        except TimeoutError:
+            raise StoreUnavailableError("no answer") from None
+
+    def _ask(self, question: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return question(connection, *args)
+        except DBAPIError as error:
+            raise StoreUnavailableError(type(error.orig).__name__) from None
+        except (StoreRefusedError, PoolTimeoutError) as error:
+            raise StoreUnavailableError(str(error)) from None
