@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event
 
 from assistance.channels import slack
 from assistance.cli import main
-from assistance.dispatch import delivering, dispatcher
+from assistance.dispatch import delivering, dispatcher, housekeeping
 from assistance.http import asking, middleware
 from assistance.model import State
 from assistance.store import Acceptance, Accepted, settling, sqlite, store, writer
@@ -75,7 +75,7 @@ def body_not_compared() -> None:
 def short_leases() -> None:
     """No bug: leases that a test can outlive."""
     put(dispatcher, "LEASE", 2.0)
-    put(dispatcher, "RENEW_EVERY", 0.3)
+    put(housekeeping, "EVERY", 0.3)
 
 
 def shared_file() -> None:
