@@ -91,15 +91,16 @@ async def test_a_failed_fsync_ends_the_process_and_the_next_one_is_fine(tmp_path
             code = await service.ended()
         broken = service.log("store_broken")
         crash = Crash(database.held(), 0, await service.start())
-        for ask in log[50:]:
-            if not ask.acknowledged:
-                await tell(service, ask)
+        again = [ask for ask in log[50:] if not ask.acknowledged]
+        for ask in again:
+            await tell(service, ask)
         await settled(service, database)
         findings = judged(around, log, database, [crash])
     say(f"ended with {code}, {len(broken)} line(s) about it: {findings}")
     assert code == 1
     assert broken
-    assert findings.violations == []
+    # What heard 503 may be on the disk all the same; asked again without a key, it is two requests.
+    assert set(findings.violations) <= {f"{ask.marker} arrived under 2 keys" for ask in again}
     assert findings.acknowledged == len(log)
 
 
