@@ -15,6 +15,7 @@ import pytest_asyncio
 from tests.deploy.bots import ASK, Bots
 from tests.deploy.cluster import BINARIES, cluster, migrate
 from tests.deploy.edge_process import Edge, missing, running_edge
+from tests.fakes.clock import until
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 
 _LACKING = missing() or ("" if BINARIES else "PostgreSQL's programs")
@@ -91,12 +92,18 @@ async def test_two_hundred_genuine_messages_reach_people(stack: Stack) -> None:
     for description in messages:
         await bots.ask({"topic": "sales", "description": description})
     assert bots.statuses == {201: 200}
-    arrived = json.dumps([message.payload for message in await stack.around.slack.arrived(200)], ensure_ascii=False)
-    assert [text for text in messages if _as_slack_has_it(text) not in arrived] == []
+    await until(lambda: _missing(messages, stack) == [], within=30)
     after = [await stack.accepted(api) for api in stack.apis]
-    assert [now - then for now, then in zip(after, before, strict=True)] == [100, 100], (
-        "both processes are used in turn"
-    )
+    shares = [now - then for now, then in zip(after, before, strict=True)]
+    assert sum(shares) == 200
+    # Not half each where the test before has just killed one: the edge leaves it alone for 2 s.
+    assert min(shares) > 20, "both processes are used"
+
+
+def _missing(messages: list[str], stack: Stack) -> list[str]:
+    """Those that Slack does not have; it may have more, of the tests before."""
+    arrived = json.dumps([message.payload for message in stack.around.slack.messages], ensure_ascii=False)
+    return [text for text in messages if _as_slack_has_it(text) not in arrived]
 
 
 def _as_slack_has_it(text: str) -> str:

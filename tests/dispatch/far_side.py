@@ -5,10 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.clock import ManualClock
-
 from assistance.channels import Channel
-from assistance.model import Message
+from assistance.model import Clock, Message
 from assistance.outgoing import Http
 
 Act = Callable[[], BaseException] | asyncio.Event | None
@@ -22,7 +20,7 @@ class FarSide:
     that went into a thread, with its reference.
     """
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.script: deque[Act] = deque()
         self.always: Act = None
         self.fails: Callable[[Message], Exception | None] = lambda _message: None

@@ -47,6 +47,7 @@ class Lane:
 
     `parked` says why nothing is sent (None: it is not parked), `probe_at` when one message tries again, `frozen_until`
     before which instant the destination wants nothing, `removed` that the routing file does not have it any more.
+    `telling` counts who is telling the store whether it is parked, `told` how often that was done.
     `backlog` is true while more may wait in the store than was leased, so that what is accepted now does not overtake
     it. `reserved` counts room promised to requests that are being accepted and to what is being leased.
     """
@@ -64,6 +65,7 @@ class Lane:
         self.parked: str | None = None
         self.probe_at = 0.0
         self.removed = False
+        self.telling = self.told = 0
         self.backlog = True
         self.reserved = 0
         self.held: dict[str, Work] = {}

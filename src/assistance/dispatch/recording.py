@@ -1,7 +1,8 @@
 """Writing down what was learned, however long that takes: what was sent and is not recorded is sent again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -46,8 +47,9 @@ class Recorder:
         """Stop the lane until it is mended; the failover of what waits on it starts."""
         if lane.parked is None:
             log.error("channel_parked", channel=lane.name, reason=reason)
-        lane.park(reason, self._clock.now() + PROBE_EVERY)
-        await self.park_what_waits(lane.name, reason, lane.probe_at)
+        with _telling(lane):
+            lane.park(reason, self._clock.now() + PROBE_EVERY)
+            await self.park_what_waits(lane.name, reason, lane.probe_at)
 
     async def park_what_waits(self, channel: str, reason: str, probe_at: float) -> None:
         """Park what is due on the channel."""
@@ -58,8 +60,9 @@ class Recorder:
 
     async def unpark(self, lane: Lane) -> None:
         """Let the lane go on, with all that waits for it."""
-        resumed = await self._insist(partial(self._store.unpark, Unpark(lane.name, self._clock.now())))
-        lane.unpark()
+        with _telling(lane):
+            resumed = await self._insist(partial(self._store.unpark, Unpark(lane.name, self._clock.now())))
+            lane.unpark()
         log.info("channel_mended", channel=lane.name, due_again=resumed)
         self._wake()
 
@@ -77,3 +80,14 @@ class Recorder:
                 log.exception("not_recorded")
             await self._clock.sleep(pause)
             pause = min(pause * 2, longest)
+
+
+@contextmanager
+def _telling(lane: Lane) -> Iterator[None]:
+    """Meanwhile, what the store says of the lane may be older than what the lane knows."""
+    lane.telling += 1
+    try:
+        yield
+    finally:
+        lane.telling -= 1
+        lane.told += 1

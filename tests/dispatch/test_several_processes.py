@@ -1,0 +1,122 @@
+"""Dispatchers of several processes on one PostgreSQL, in real time: its server's clock is the one they share."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from opentelemetry.trace import NoOpTracer
+from tests.dispatch.far_side import FarSide, Scripted
+from tests.fakes.clock import until
+from tests.fakes.postgres import running_postgres
+
+from assistance.dispatch import Dispatcher
+from assistance.intake import Ask, Caller, Intake
+from assistance.model import Misconfigured, Reason, SystemClock, TryLater, uuid7
+from assistance.outgoing import Http
+from assistance.routing import Routing, Step, Topic
+from assistance.store import open_store
+from assistance.telemetry import set_up_metrics
+
+PROCESSES = 2
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running_postgres() as server:
+        name = server.migrated()
+        yield server.at(name)
+        server.drop(name)
+
+
+def routing(channel: str, far: FarSide, pace: str | None) -> Routing:
+    """One topic, one channel of its own for each test: they share the database."""
+    channels = {channel: Scripted(far=far) if pace is None else Scripted(far=far, pace=pace)}
+    topic = Topic("sales", "Sales", "", None, (Step((channel,)),))
+    return Routing("f", "", {"sales": topic}, channels, {}, {}, (), (), {})
+
+
+@asynccontextmanager
+async def process(url: str, owner: str, known: Routing) -> AsyncIterator[tuple[Dispatcher, Intake]]:
+    """A process that takes in and dispatches, without the web."""
+    clock, store, metrics = SystemClock(), open_store(url), set_up_metrics({}, "test")
+    dispatcher = Dispatcher(
+        store,
+        Http(),
+        clock,
+        owner=owner,
+        jitter=random.uniform,
+        is_open=lambda _hours, _at: True,
+        metrics=metrics,
+        tracer=NoOpTracer(),
+    )
+    await dispatcher.configure(known.channels)
+    running = asyncio.create_task(dispatcher.run())
+    yield dispatcher, Intake(store, lambda: known, clock, uuid7, dispatcher)
+    await dispatcher.stop()
+    await running
+    store.close()
+    metrics.shutdown()
+
+
+@asynccontextmanager
+async def processes(url: str, known: Routing) -> AsyncIterator[list[tuple[Dispatcher, Intake]]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(process(url, f"p{n}", known)) for n in range(PROCESSES)]
+
+
+async def ask(intake: Intake, text: str = "Help") -> str:
+    accepted = await intake.accept(Ask(topic="sales", description=text), Caller("bot"))
+    return f"{accepted.request.id}.1"
+
+
+async def test_all_processes_together_keep_the_pace_of_a_channel(url: str):
+    """What comes in at all of them goes out as if there were one: a bucket and its time, in any span."""
+    far = FarSide(SystemClock())
+    async with processes(url, routing("paced", far, "10/s")) as both:
+        asked = await asyncio.gather(*(ask(both[n % PROCESSES][1]) for n in range(30)))
+        await until(lambda: len(far.taken) == 30, within=20)
+    assert sorted(far.keys) == sorted(asked)
+    for first, start in enumerate(far.times):
+        for last in range(first, len(far.times)):
+            # A tenth of a second between lease and send is the machine's, not ours.
+            assert last - first + 1 <= 10 + (far.times[last] - start + 0.1) * 10
+
+
+async def test_no_message_goes_out_twice(url: str):
+    """Two processes that look into the same queue never lease the same."""
+    far = FarSide(SystemClock())
+    async with processes(url, routing("shared", far, None)) as both:
+        asked = await asyncio.gather(*(ask(both[n % PROCESSES][1]) for n in range(300)))
+        await until(lambda: len(far.taken) >= 300, within=30)
+    assert sorted(far.keys) == sorted(asked)
+
+
+async def test_retry_after_holds_in_every_process(url: str):
+    """One of them heard it; what comes in at the other, once it knows, waits as well."""
+    far = FarSide(SystemClock())
+    far.script.append(lambda: TryLater(Reason.RATE_LIMITED, 3.0))
+    async with processes(url, routing("limited", far, None)) as (one, other):
+        await ask(one[1])
+        await until(lambda: one[0].lanes["limited"].closed)
+        heard = SystemClock().monotonic()
+        await until(lambda: other[0].lanes["limited"].closed)
+        await ask(other[1])
+        await until(lambda: len(far.taken) == 2, within=20)
+    assert far.times[1] - heard >= 2.8
+
+
+async def test_what_one_process_parks_and_mends_is_parked_and_mended_in_all(url: str):
+    """Neither sends to a channel that the other found wrong, and neither keeps it parked when it was mended."""
+    far = FarSide(SystemClock())
+    far.always = lambda: Misconfigured(Reason.CREDENTIALS)
+    async with processes(url, routing("wrong", far, None)) as (one, other):
+        await ask(one[1])
+        await until(lambda: other[0].parked == {"wrong"})
+        far.always = None
+        one[0].try_parked()
+        await until(lambda: not one[0].parked and not other[0].parked)
+        await ask(other[1])
+        await until(lambda: len(far.taken) == 2)
+    assert len(far.tried) == 3
