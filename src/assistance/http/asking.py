@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
 from assistance.http.access import forbidden
-from assistance.http.callers import Here, Requester
+from assistance.http.callers import requester
 from assistance.http.conditions import wait_of
 from assistance.http.json_body import described, fingerprint, read_json, validate
 from assistance.http.problems import Problem, validation_problem
@@ -37,12 +37,14 @@ routes = APIRouter(tags=["assistance"])
         400, 401, 403, 409, 415, 422, 503, created=AcceptedRequest, ok=AcceptedRequest, tells={201: ["Location"]}
     ),
 )
-async def ask(request: Request, principal: Requester, services: Here) -> Response:
+async def ask(request: Request) -> Response:
     """Ask for a person; answered once the request is on stable storage.
 
     The same `Idempotency-Key` gives the same answer for a week. A second ask of an open `conversation_id` is a
     follow-up: 200 and the same id. With `Prefer: wait=3` the answer waits for a channel that has it.
     """
+    services: Services = request.app.state.services
+    principal = await requester(request)
     clock, metrics = services.clock, services.metrics
     started = clock.monotonic()
     key = _key(request)

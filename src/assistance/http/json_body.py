@@ -14,10 +14,11 @@ M = TypeVar("M", bound=BaseModel)
 
 async def read_json(request: Request) -> Any:
     """The body as JSON. Raises Problem: 415, or 400 for what is not JSON or would not survive a round trip."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    headers = request.headers
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise Problem(415)
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, detail="The body must not be compressed.")
     try:
         # Encoding again refuses lone surrogates, which no database and no channel could carry.
@@ -30,7 +31,9 @@ async def read_json(request: Request) -> Any:
 
 def _parse(body: bytes) -> Any:
     text = body.decode()
-    value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+    if text.startswith("\ufeff"):
+        raise ValueError("a byte order mark")
+    value = _strict.decode(text)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()
     return value
@@ -45,6 +48,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> Never:
     raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: `json.loads` makes a new one at every call that wants strictness.
+_strict = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
 
 
 def validate(model: type[M], value: Any) -> M:

@@ -10,9 +10,11 @@ from fastapi import FastAPI
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistance.http.asking import ask
 from assistance.http.body import BODY_SECONDS, BodyLimits
 from assistance.http.gate import HEALTH, Gate
 from assistance.http.problems import Problem, problem_response
+from assistance.http.shortcut import ShortCut
 from assistance.model import Clock, uuid7
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -35,6 +37,7 @@ def protect(
     They stand inside of FastAPI's own telemetry, so that what they log belongs to the request's span, and outside of
     everything that is ours. `scope["state"]` then has `request_id`; who authenticates adds `client`, for the log.
     """
+    app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask)
     app.add_middleware(BodyLimits, seconds=body_seconds)
     app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
     app.add_middleware(Envelope, clock=clock, on_answer=on_answer)
@@ -64,6 +67,8 @@ class Envelope:
         self._app = app
         self._clock = clock
         self._on_answer = on_answer
+        # Bound once: a lazy logger binds itself anew at every line.
+        self._log = _log.bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -84,7 +89,23 @@ class Envelope:
         finally:
             if scope["path"] not in HEALTH:
                 self._on_answer(answer.status)
-            _tell(scope, answer.status, time.perf_counter() - begun)
+            self._tell(scope, answer.status, time.perf_counter() - begun)
+
+    def _tell(self, scope: Scope, status: int | None, seconds: float) -> None:
+        """Write the access log: the route, never the path, the query or the body, which may hold what people wrote."""
+        tell = self._log.info
+        if status is not None and status >= _FAILED:
+            tell = self._log.warning if status == _OVERLOADED else self._log.error
+        elif scope["path"] in HEALTH:
+            tell = self._log.debug
+        tell(
+            "request",
+            method=scope["method"],
+            route=route_of(scope),
+            status=status,
+            duration_ms=round(seconds * 1000, 3),
+            client=scope["state"].get("client"),
+        )
 
 
 class _Answer:
@@ -111,23 +132,6 @@ async def _last_resort(error: Exception, scope: Scope, receive: Receive, answer:
     # An answer that has begun cannot be taken back; the server closes the connection when it does not end.
     if answer.status is None:
         await problem_response(problem, scope)(scope, receive, answer)
-
-
-def _tell(scope: Scope, status: int | None, seconds: float) -> None:
-    """Write the access log: the route, never the path, the query or the body, which may hold what people wrote."""
-    tell = _log.info
-    if status is not None and status >= _FAILED:
-        tell = _log.warning if status == _OVERLOADED else _log.error
-    elif scope["path"] in HEALTH:
-        tell = _log.debug
-    tell(
-        "request",
-        method=scope["method"],
-        route=route_of(scope),
-        status=status,
-        duration_ms=round(seconds * 1000, 3),
-        client=scope["state"].get("client"),
-    )
 
 
 def route_of(scope: Scope) -> str | None:

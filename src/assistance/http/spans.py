@@ -25,7 +25,7 @@ def traceparent(headers: Mapping[str, str]) -> str | None:
     """The W3C trace context for what follows from this call: of its span, else the one it came with, else None."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
-    if not carrier:
+    if not carrier and _NAME in headers:
         # Written anew from what was understood, so that nothing else is stored and sent on.
         _propagator.inject(carrier, _propagator.extract({_NAME: headers.get(_NAME, "")}))
     return carrier.get(_NAME)

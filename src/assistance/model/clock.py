@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -40,7 +41,14 @@ class SystemClock:
 
 def rfc3339(instant: float) -> str:
     """The instant in RFC 3339 form, UTC, to the millisecond: `2026-11-23T10:00:00.000Z`."""
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    seconds, microseconds = divmod(round(instant * 1_000_000), 1_000_000)
+    return f"{_second(seconds)}.{microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """What all instants of one second have in common: each call tells several, and they are mostly of this second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def rfc3339_or_none(instant: float | None) -> str | None:

@@ -31,6 +31,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 """A name after IDNA, or an address: nothing percent-encoded, which each resolver reads in its own way."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _HTTPS = 443
+_GOOD = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,9 @@ async def _read(response: aiohttp.ClientResponse, cap: int) -> tuple[bytes, bool
 
 
 def _judged(reply: Reply, url: URL, headers: Mapping[str, str]) -> Reply | Verdict:
+    if reply.status in _GOOD:
+        # What is told of an answer is costly to clean, and nobody reads it of a good one.
+        return reply
     return status_verdict(reply.status, reply.retry_after, _told(reply, url, headers)) or reply
 
 

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Double, Table
+from sqlalchemy import Row as SqlRow
 
 _VALUES = 30_000
 """Below what SQLite takes in one statement (32,766)."""
@@ -43,6 +44,28 @@ def update_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
         connection.exec_driver_sql(f"{new} UPDATE {table.name} SET {changed} FROM new WHERE {found}", values)  # noqa: S608
 
 
+def locked_rows(
+    connection: Connection, table: Table, names: Names, keys: Sequence[tuple[Any, ...]]
+) -> Sequence[SqlRow[Any]]:
+    """The columns `names` of the rows with these primary keys, in their order; they stay so until the commit."""
+    if not keys:
+        return []
+    columns = tuple(column.name for column in table.primary_key.columns)
+    rows = [dict(zip(columns, key, strict=True)) for key in keys]
+    found: list[SqlRow[Any]] = []
+    for source, values in _sources(connection, table, columns, rows):
+        statement = _locking(table.name, columns, names, source, connection.dialect.name)
+        found += connection.exec_driver_sql(statement, values)
+    return found
+
+
+def _locking(table: str, keys: Names, names: Names, source: str, dialect: str) -> str:
+    # Who locks several rows does it in one order; SQLite has one writer, who has all locked.
+    lock = " FOR UPDATE" if dialect == "postgresql" else ""
+    listed = _listed(keys)
+    return f"SELECT {_listed(names)} FROM {table} WHERE ({listed}) IN ({source}) ORDER BY {listed}{lock}"  # noqa: S608
+
+
 def _sources(
     connection: Connection, table: Table, names: Names, rows: Sequence[Row]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -54,7 +77,9 @@ def _sources(
     most = _VALUES // len(names)
     for start in range(0, len(rows), most):
         some = rows[start : start + most]
-        yield _tuples(len(names), len(some)), tuple(chain.from_iterable(map(itemgetter(*names), some)))
+        # One name would give the value itself and not a tuple of it.
+        of_row = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+        yield _tuples(len(names), len(some)), tuple(chain.from_iterable(map(of_row, some)))
 
 
 def _array(table: Table, name: str, rows: Sequence[Row]) -> list[Any]:

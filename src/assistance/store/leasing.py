@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, select, text, tuple_, update
 
 from assistance.model import Delivery, State
+from assistance.store.bulk import locked_rows
 from assistance.store.schema import deliveries, is_sending
 
 Key = tuple[str, int]
@@ -56,13 +57,9 @@ def these(keys: Collection[Key]) -> ColumnElement[bool]:
 
 def still_leased(connection: Connection, leased: Sequence[Delivery]) -> list[bool]:
     """Whether each is still held under the fence it was leased with; if so, it stays so until the commit."""
-    query = (
-        select(deliveries.c.request_id, deliveries.c.n, deliveries.c.fence)
-        .where(these([(delivery.request_id, delivery.n) for delivery in leased]), is_sending)
-        .order_by(deliveries.c.request_id, deliveries.c.n)
-        .with_for_update()
-    )
-    fences = {(row.request_id, row.n, row.fence) for row in connection.execute(query)}
+    keys = [(delivery.request_id, delivery.n) for delivery in leased]
+    rows = locked_rows(connection, deliveries, ("request_id", "n", "fence", "state"), keys)
+    fences = {(row.request_id, row.n, row.fence) for row in rows if row.state == State.SENDING}
     held = []
     for delivery in leased:
         key = (delivery.request_id, delivery.n, delivery.fence)

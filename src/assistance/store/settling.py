@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
-from assistance.store.bulk import insert_rows, update_rows
+from assistance.store.bulk import insert_rows, locked_rows, update_rows
 from assistance.store.failover import after_failures
 from assistance.store.leasing import NOT_LEASED, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
@@ -53,9 +53,9 @@ def _matters(item: Settlement) -> bool:
 
 def _hold(connection: Connection, request_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """What may change of the requests, held before their deliveries: see `failover.hold`."""
-    columns = requests.c.id, requests.c.status, requests.c.sequence, requests.c.notified_at
-    query = select(*columns).where(requests.c.id.in_(request_ids)).order_by(requests.c.id).with_for_update()
-    return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+    names = "id", "status", "sequence", "notified_at"
+    rows = locked_rows(connection, requests, names, [(request_id,) for request_id in request_ids])
+    return {row.id: dict(zip(names, row, strict=True)) for row in rows}
 
 
 def _settled_row(item: Settlement) -> dict[str, Any]:
