@@ -72,16 +72,16 @@ async def ask(intake: Intake, text: str = "Help") -> str:
 
 
 async def test_all_processes_together_keep_the_pace_of_a_channel(url: str):
-    """What comes in at all of them goes out as if there were one: a bucket and its time, in any span."""
+    """What comes in at all of them goes out as from one bucket: ten at once, then one each tenth of a second."""
     far = FarSide(SystemClock())
     async with processes(url, routing("paced", far, "10/s")) as both:
+        begun = SystemClock().monotonic()
         asked = await asyncio.gather(*(ask(both[n % PROCESSES][1]) for n in range(30)))
         await until(lambda: len(far.taken) == 30, within=20)
     assert sorted(far.keys) == sorted(asked)
-    for first, start in enumerate(far.times):
-        for last in range(first, len(far.times)):
-            # A tenth of a second between lease and send is the machine's, not ours.
-            assert last - first + 1 <= 10 + (far.times[last] - start + 0.1) * 10
+    # A busy machine may send late what was leased in time, but nothing before the bucket held it.
+    for place, at in enumerate(sorted(far.times)):
+        assert at - begun >= (place + 1 - 10) / 10 - 0.02
 
 
 async def test_no_message_goes_out_twice(url: str):
