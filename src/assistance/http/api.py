@@ -2,34 +2,24 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 
 from assistance import __version__
-from assistance.http import adding, asking, events, health, looking, operating, replaying, topics, working
-from assistance.http.json_body import components
+from assistance.http import adding, asking, docs, events, health, looking, operating, replaying, topics, working
+from assistance.http.document import describe
 from assistance.http.middleware import protect
 from assistance.http.problems import Problem, add_problem_handlers, problem_response
-from assistance.http.schemas import ProblemAnswer
 from assistance.http.services import Services
 from assistance.http.spans import Discreet, untraced
-from assistance.intake import Ask
 from assistance.store import StoreUnavailableError
 
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
 Every error is a problem document (RFC 9457). Each path answers with and without a slash at its end."""
-_TOKEN = {
-    "type": "http",
-    "scheme": "bearer",
-    "bearerFormat": "JWT",
-    "description": "An access token of the OIDC issuer.",
-}
 _ROOMS = (asking, looking, adding, events, working, operating, replaying, topics)
-_READ_BY_HAND = (Ask, adding.Words, working.Destination, operating.ExplainBody, replaying.Replay, ProblemAnswer)
 _TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced}
 
 
@@ -56,7 +46,7 @@ def build_api(
     app.state.services = services
     app.state.routers = routers = [health.routes]
     if accepts:
-        routers += [health.heartbeats, *(room.routes for room in _ROOMS), *more]
+        routers += [health.heartbeats, *(room.routes for room in _ROOMS), docs.routes, *more]
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
@@ -68,7 +58,7 @@ def build_api(
         trusted_proxies=trusted_proxies,
         on_answer=services.metrics.answered,
     )
-    _complete_schema(app)
+    describe(app, lambda: services.routing.current)
     return app
 
 
@@ -80,7 +70,7 @@ def _application(tracer_provider: TracerProvider | None, *, described: bool) -> 
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
         redoc_url=None,
-        docs_url="/docs" if described else None,
+        docs_url=None,  # FastAPI's page has its script from another network: see `docs`
         openapi_url="/openapi.json" if described else None,
         telemetry={
             **_TELEMETRY,
@@ -99,21 +89,3 @@ async def _on_store_unavailable(request: Request, _error: Exception) -> Response
         headers={"Retry-After": "1"},
     )
     return problem_response(problem, request.scope)
-
-
-def _complete_schema(app: FastAPI) -> None:
-    """Put the bodies that are read by hand, and the problem document, into the OpenAPI document."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = plain()
-            parts = document.setdefault("components", {})
-            parts.setdefault("schemas", {}).update(components(*_READ_BY_HAND))
-            parts["securitySchemes"] = {"token": _TOKEN}
-            for operation in (each for path in document["paths"].values() for each in path.values()):
-                if "401" in operation["responses"]:
-                    operation["security"] = [{"token": []}]
-        return app.openapi_schema or {}
-
-    app.openapi = openapi  # type: ignore[method-assign]
