@@ -128,6 +128,45 @@ def holding(app: FastAPI, entered: asyncio.Semaphore, release: asyncio.Event) ->
     return app
 
 
+@pytest.mark.parametrize("target", ["/plain", "/nowhere", "/livez"])
+async def test_head_is_get_without_content(url: str, target: str):
+    """The same status and fields, its length too, and nothing after them."""
+    got = await ask(url, head(target))
+    wire = await Wire.open(url)
+    await wire.send(head(target, "HEAD", "X-Request-ID: h", "Connection: close"))
+    raw = (await wire.reader.read()).decode()
+    await wire.close()
+    assert raw.startswith(f"HTTP/1.1 {got.status} ")
+    assert raw.endswith("\r\n\r\n")
+    assert raw.count("\r\n\r\n") == 1
+    assert ("content-length" in raw.lower()) == ("content-length" in got.headers)
+
+
+async def test_the_target_counts_as_header(url: str):
+    """A query that arrives at once with all the rest is a 431 too, when it is larger than 16 KB."""
+    answer = await ask(url, head(f"/plain?q={'a' * 17_000}"))
+    assert (answer.status, answer.problem["type"]) == (431, "/problems/header-too-large")
+
+
+async def test_a_client_that_leaves_is_no_failure(told: Any):
+    """A body that stops half-way because its client has gone is neither a 500 nor an error in the log."""
+    answered: list[int | None] = []
+    gone = asyncio.Event()
+
+    def note(status: int | None) -> None:
+        answered.append(status)
+        gone.set()
+
+    async with serve(application(on_answer=note)) as url:
+        wire = await Wire.open(url)
+        await wire.send(head("/echo", "POST", "Content-Length: 50") + b"half")
+        await wire.close()
+        await asyncio.wait_for(gone.wait(), 10)
+    assert answered == [None]
+    lines = [line for line in told() if line["logger"] == "assistance.http"]
+    assert [(line["event"], line["level"], line["status"]) for line in lines] == [("request", "info", None)]
+
+
 async def test_above_the_cap_the_answer_is_an_immediate_503_but_for_health():
     """Requests over `max_concurrency` are refused with Retry-After; health paths still answer; then all goes on."""
     entered, release = asyncio.Semaphore(0), asyncio.Event()

@@ -60,10 +60,36 @@ async def test_what_is_no_http_is_a_400_problem_with_an_id(wire: Wire, garbage: 
     assert await wire.closed()
 
 
-async def test_a_bad_chunk_closes_a_request_that_is_under_way(wire: Wire):
-    """Garbage within a body never ends in two answers to one request."""
-    await wire.send(head("/echo", "POST", "Transfer-Encoding: chunked") + b"5\r\nhello\r\nnonsense\r\n")
+@pytest.mark.parametrize(
+    ("coding", "body"), [("chunked", b"5\r\nhello\r\nnonsense\r\n"), ("gzip", b"hello"), ("identity", b"hello")]
+)
+async def test_a_body_that_cannot_be_read_is_a_400(wire: Wire, coding: str, body: bytes):
+    """A bad chunk, or a coding that is not ours, is told to the client, once, although the request was under way."""
+    await wire.send(head("/echo", "POST", f"Transfer-Encoding: {coding}") + body)
+    answer = await wire.answer()
+    assert (answer.status, answer.problem["type"]) == (400, "/problems/malformed-request")
     assert await wire.closed()
+
+
+async def test_garbage_within_a_body_never_ends_in_two_answers(wire: Wire):
+    """A request that was answered before its body was whole gets no second answer for it."""
+    await wire.send(head("/plain", "POST", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
+    assert (await wire.answer()).status == 405
+    await wire.send(b"nonsense\r\n")
+    assert await wire.closed()
+
+
+async def test_garbage_after_a_whole_request_takes_no_answer_from_it(wire: Wire):
+    """The application has the body and may have stored it: what it has done is not called malformed."""
+    await wire.send(head("/echo", "POST", "Content-Length: 2") + b"hi" + b"nonsense\r\n\r\n")
+    assert await wire.closed()
+
+
+async def test_an_upgrade_that_is_not_wanted_is_ignored(wire: Wire, caplog: pytest.LogCaptureFixture):
+    """The request is answered as if nobody had asked for another protocol, and nothing is logged about it."""
+    await wire.send(head("/plain", "GET", "Connection: Upgrade", "Upgrade: websocket"))
+    assert (await wire.answer()).status == 200
+    assert not caplog.records
 
 
 async def test_a_header_that_does_not_end_in_time_is_a_408(wire: Wire):

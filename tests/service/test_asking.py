@@ -172,7 +172,7 @@ async def test_twenty_concurrent_calls_with_one_key_are_one_request(service: Ser
     assert len({each["id"] for each in asked}) == 1
 
 
-@pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 256, '"unclosed'])
+@pytest.mark.parametrize("key", ["", '""', "a b", "ü", "x" * 256, '"unclosed'])
 async def test_a_malformed_key_is_refused(service: Service, key: str):
     """1 to 255 visible ASCII characters, else 400; the lone quote is a visible character and may pass."""
     code, _, _ = await service.call(

@@ -21,7 +21,7 @@ from assistance.security import Principal
 from assistance.security.scopes import REQUEST, may_request, topics_for
 from assistance.store import Acceptance, Accepted, KeyReusedError
 
-_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
+_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
 _LONGEST_WAIT = 30.0
 
 

@@ -119,7 +119,7 @@ def _busy() -> Problem:
 
 
 def _objection(scope: Scope) -> Problem | None:
-    size = 0
+    size = len(scope["raw_path"]) + len(scope["query_string"])
     once: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         size += len(name) + len(value) + 4

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 import structlog
 from fastapi import FastAPI
 from opentelemetry import trace
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistance.http.asking import ask
@@ -84,6 +85,8 @@ class Envelope:
         begun = time.perf_counter()
         try:
             await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # It left before its body was whole: there is nobody to answer, and nothing has failed here.
         except Exception as error:  # noqa: BLE001 - the last resort: nothing may end without an answer
             await _last_resort(error, scope, receive, answer)
         finally:

@@ -168,7 +168,8 @@ def _translated(error: HTTPException, request: Request) -> Problem:
     """A framework's exception in our words: its own text is not ours to vouch for."""
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        headers["Allow"] = ", ".join(sorted({*headers["Allow"].split(", "), *_methods(request)}))
+        allowed = {*headers["Allow"].split(", "), *_methods(request)}
+        headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
     return Problem(error.status_code, headers=headers)
 
 

@@ -101,6 +101,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer what httptools could not read."""
         self._refuse(malformed("This is not HTTP/1.1."))
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: an upgrade that is not wanted is ignored (RFC 9110, section 7.8), and any caller may ask."""
+
     def _resting(self) -> bool:
         return not self._answering() and self.timeout_keep_alive_task is None
 
@@ -131,7 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer in place of the application, unless an answer is under way, and close.
+        """Answer in place of the application, where that is no second answer to one request, and close.
 
         The connection stays half open for a moment: closing it with bytes unread would reset it, and a reset may
         overtake the answer (RFC 9112, section 9.6).
@@ -140,13 +143,25 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_deadline()
         if self.transport.is_closing():
             return
-        if self._answering():
+        if not self._take_over():
             self.transport.close()
             return
         self.transport.write(self._answer(problem))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _take_over(self) -> bool:
+        """Whether the next answer may be ours; the application then has no say in the request that it is about."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or self._in_header:
+            return not self._answering()
+        # Of a request whose body is whole the application may have stored something: what became of it is its to say.
+        if not cycle.more_body or cycle.response_started or self.pipeline:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
     def _answer(self, problem: Problem) -> bytes:
         headers: list[tuple[bytes, bytes]] | None = self.headers

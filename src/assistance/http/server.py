@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistance.http.protocol import HEADER_SECONDS, GuardedProtocol
 from assistance.model import Clock, SystemClock
@@ -48,7 +48,7 @@ class HttpServer:
             retiring=self._retiring,
             header_seconds=header_seconds,
         )
-        self._server = _Server(_config(app, protocol))
+        self._server = _Server(_config(_head_as_get(app), protocol))
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -101,6 +101,16 @@ async def serve(app: ASGIApp, host: str = "127.0.0.1", port: int = 0, **options:
         yield server.url
     finally:
         await server.stop(drain=1.0)
+
+
+def _head_as_get(app: ASGIApp) -> ASGIApp:
+    """`app`, to which HEAD is GET (RFC 9110, section 9.3.2): uvicorn knows better and withholds the content."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        head = scope["type"] == "http" and scope["method"] == "HEAD"
+        await app({**scope, "method": "GET"} if head else scope, receive, send)
+
+    return answer
 
 
 class _Server(uvicorn.Server):
