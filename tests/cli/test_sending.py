@@ -74,6 +74,13 @@ async def test_an_unavailable_service_is_tried_again_with_the_same_key(cli: Cli)
     assert api.asked[0].body == {"topic": "sales", "description": "A quote, please"}
 
 
+async def test_part_of_a_second_is_waited_as_a_whole_one(cli: Cli) -> None:
+    """`Prefer: wait` has whole seconds: part of one is asked for as one more, not as something nobody reads."""
+    async with Scripted({"/assistance": [(201, ACCEPTED)]}) as api:
+        assert (await cli(*ASK, "--url", api.url, "--token", "x", "--wait", "2.5")).code == 0
+    assert api.asked[0].headers["Prefer"] == "wait=3"
+
+
 async def test_a_service_that_stays_unavailable_is_a_failure(cli: Cli) -> None:
     """After the third 503 it gives up and says so."""
     async with Scripted({"/assistance": [(503, BUSY)]}, {"Retry-After": "0"}) as api:

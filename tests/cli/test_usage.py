@@ -46,6 +46,7 @@ async def test_wrong_usage_is_told_in_one_line(cli: Cli, arguments: list[str]) -
     ran = await cli(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert "--help" in ran.line
+    assert "Value error" not in ran.line
 
 
 def test_help_is_quick() -> None:

@@ -41,4 +41,5 @@ def _told(line: str, code: int) -> int:
 def _wrong_usage(error: typer.TyperException) -> str:
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "assistance"
-    return f"{command}: {one_line(error.format_message()).rstrip('.')}. See {command} --help"
+    said = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")
+    return f"{command}: {said}. See {command} --help"

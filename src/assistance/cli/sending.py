@@ -1,6 +1,7 @@
 """`assistance send`: what a bot does."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ async def send_request(
     clock = SystemClock()
     headers = {"Idempotency-Key": key or uuid7(clock.now())}
     if wait is not None:
-        headers["Prefer"] = f"wait={wait:g}"
+        # Whole seconds is all that RFC 7240 has.
+        headers["Prefer"] = f"wait={math.ceil(wait)}"
     asked = {name: value for name, value in body.items() if value is not None}
     async with Http() as http:
         secret = await find_token(token, url, "request-assistance", read_variables(), http)

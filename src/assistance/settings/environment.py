@@ -201,7 +201,8 @@ def _dotenv(path: Path | None) -> dict[str, str]:
 
 
 def _is_production(name: str) -> bool:
-    return name == f"{_PREFIX}DATABASE_URL" or name.startswith(f"{_PREFIX}OIDC_")
+    # A watchman that development mode kept quiet would not notice that production is down.
+    return name in {f"{_PREFIX}DATABASE_URL", f"{_PREFIX}DEAD_MAN_URL"} or name.startswith(f"{_PREFIX}OIDC_")
 
 
 def _original_names(values: Mapping[str, str]) -> dict[str, str]:
