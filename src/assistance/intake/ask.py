@@ -83,12 +83,21 @@ _Sound = AfterValidator(_sound)
 Short = Annotated[StrictStr, _limits(200), _Sound]
 Said = Annotated[StrictStr, _limits(MAX_DESCRIPTION, 1, r"^[^\u0000]*\S[^\u0000]*$"), _Sound, AfterValidator(_said)]
 """What a customer says: 1 to 10,000 characters, one at least not white space, kept as sent."""
-Scalar = Annotated[
-    Any,
-    PlainValidator(_scalar),
-    WithJsonSchema({"type": ["string", "number", "boolean", "null"], "pattern": _NO_NUL}, mode="validation"),
+Scalar = Annotated[Any, PlainValidator(_scalar)]
+Metadata = Annotated[
+    dict[Short, Scalar],
+    AfterValidator(_small),
+    # Left to itself, the document would let a name that its pattern does not fit have any value.
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"maxLength": 200, "pattern": _NO_NUL},
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"], "pattern": _NO_NUL},
+        },
+        mode="validation",
+    ),
 ]
-"""A value of the bot's own."""
+"""What is the bot's own: names, and a value each."""
 
 
 class _Lenient(BaseModel):
@@ -135,7 +144,7 @@ class Ask(_Lenient):
     priority: Annotated[Priority, Field(description="urgent goes first in every lane.")] = Priority.NORMAL
     callback: Annotated[Short | None, Field(description="The name of a callback registered for this client.")] = None
     metadata: Annotated[
-        Annotated[dict[Short, Scalar], AfterValidator(_small)] | None,
+        Metadata | None,
         Field(description="The bot's own, flat, up to 4 KB; comes back in every answer."),
     ] = None
     expires_in: Annotated[
