@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
@@ -13,29 +12,12 @@ from fastapi import FastAPI
 from tests.http.wire import Wire, application, ask, head, post
 
 from assistance.http.server import serve
-from assistance.telemetry import set_up_logging
 
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     async with serve(application()) as url:
         yield url
-
-
-@pytest.fixture
-def told() -> Iterator[Any]:
-    """Call it to read what has been logged so far."""
-    receiver, sender = os.pipe()
-    logs = set_up_logging(form="json", level="debug", fd=sender)
-
-    def read() -> list[dict[str, Any]]:
-        logs.flush()
-        return [json.loads(line) for line in os.read(receiver, 1 << 20).decode().splitlines()]
-
-    yield read
-    logs.close()
-    os.close(sender)
-    os.close(receiver)
 
 
 @pytest.mark.parametrize("given", ["r-1", "x" * 128, '~!"{}'])

@@ -14,16 +14,18 @@ from assistance.http.problems import MEDIA_TYPE, Problem
 from assistance.model import Clock
 
 HEADER_SECONDS = 10.0
+UNREAD_SECONDS = 10.0
 _LINGER_SECONDS = 1.0
 _log = structlog.get_logger("assistance.http")
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol, with a limit to the size of a header and to the time it may take.
+    """Uvicorn's protocol, with a limit to the size of a header, to the time it may take, and to patience with answers.
 
     A connection must bring a whole header within `header_seconds` of being opened, or of its next request's first
     byte; one that rests between two requests is closed by uvicorn after its keep-alive time. The time that a body may
-    take is the application's business.
+    take is the application's business. A client that leaves so much unread that no more can be sent is cut off when it
+    has not read on for `unread_seconds`: its answer would keep a place at the gate for as long as it likes.
 
     Args:
         config: uvicorn's.
@@ -32,6 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
         clock: for the ids of requests that never became one.
         retiring: set once the server wants its clients to go: every answer then closes its connection.
         header_seconds: see above.
+        unread_seconds: see above.
     """
 
     def __init__(
@@ -44,13 +47,16 @@ class GuardedProtocol(HttpToolsProtocol):
         clock: Clock,
         retiring: asyncio.Event,
         header_seconds: float = HEADER_SECONDS,
+        unread_seconds: float = UNREAD_SECONDS,
     ) -> None:
         """See the class."""
         super().__init__(config, server_state, app_state, _loop)
         self._clock = clock
         self._retiring = retiring
         self._header_seconds = header_seconds
+        self._unread_seconds = unread_seconds
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._in_header = False
         self._header_bytes = 0
         self._refused = False
@@ -63,7 +69,25 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._stop_deadline()
+        self._read_on()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """See `asyncio.Protocol`. Whoever has sent a whole request and says no more still hears the answer."""
+        answered = self._answering() and not self.cycle.more_body and not self.cycle.response_started
+        if answered:
+            self.cycle.keep_alive = False
+        return answered
+
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        super().resume_writing()
+        self._read_on()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -119,6 +143,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _too_late(self) -> None:
         if self._in_header:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistance.http.protocol import HEADER_SECONDS, GuardedProtocol
+from assistance.http.protocol import HEADER_SECONDS, UNREAD_SECONDS, GuardedProtocol
 from assistance.model import Clock, SystemClock
 
 # Longer than the 60 s for which the usual proxies keep a connection: the one who sends should be the one who closes.
@@ -29,6 +29,7 @@ class HttpServer:
         listener: a socket that `listen` has opened; closed by `stop`.
         clock: for the ids of requests that never became one.
         header_seconds: how long a header may take to arrive.
+        unread_seconds: how long a client may leave an answer unread that does not fit into the connection.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class HttpServer:
         *,
         clock: Clock | None = None,
         header_seconds: float = HEADER_SECONDS,
+        unread_seconds: float = UNREAD_SECONDS,
     ) -> None:
         """See the class."""
         self._listener = listener
@@ -47,6 +49,7 @@ class HttpServer:
             clock=clock or SystemClock(),
             retiring=self._retiring,
             header_seconds=header_seconds,
+            unread_seconds=unread_seconds,
         )
         self._server = _Server(_config(_head_as_get(app), protocol))
         self._task: asyncio.Task[None] | None = None
