@@ -161,7 +161,7 @@ class ServiceProcess:
             )
         self._end = asyncio.create_task(self._process.wait())
 
-    async def start(self, within: float = 20) -> float:
+    async def start(self, within: float = 60) -> float:
         """Start it and wait until it is ready; the seconds that took."""
         began = time.monotonic()
         await self.launch()

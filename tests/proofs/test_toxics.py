@@ -1,0 +1,91 @@
+"""The network goes bad between the service and what it talks to: everybody is answered, nothing is lost or doubled."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.fakes.process import ServiceProcess, surroundings
+from tests.fakes.toxic import ToxicProxy
+from tests.proofs.checker import check
+from tests.proofs.clients import Ask, asks, tell
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import settled
+from tests.proofs.databases import ONE_IN_CI, Database
+from tests.proofs.load import Phase, steadily
+from tests.proofs.sinks import copies
+from tests.proofs.toxics import SPELLS, cast, doubtful, lift, reasons, troubled
+
+RATE = 40
+PATIENCE = 10.0
+"""Seconds for which a caller waits for the store at most."""
+SHORT, LONG = 0.5, pytest.param(20.0, marks=[pytest.mark.long, pytest.mark.timeout(1800)])
+"""Seconds of each spell: a hiccup, and more than any time-out."""
+
+
+@pytest.mark.parametrize("seconds", [SHORT, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("leg", ["slack", "smtp", "jwks"])
+@ONE_IN_CI
+async def test_who_asks_does_not_feel_the_network_behind_the_service(
+    leg: str, seconds: float, tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """Every ask is 201 whatever happens on that leg; afterwards all of it is delivered, once where that is known."""
+    async with surroundings(tmp_path, keep=100_000) as around, troubled(leg, around, database, rng) as (service, proxy):
+        log, phase = await _under_trouble(service, proxy, seconds, rng)
+        await settled(service, database, within=60 + 10 * seconds)
+        findings = check(log, copies(around), database, doubtful(database))
+        failed = reasons(database)
+    say(f"{phase}; {findings}; tries {dict(failed)}")
+    assert set(phase.statuses) == {201}
+    assert max(phase.seconds) < PATIENCE
+    assert findings.violations == []
+    assert service.log("request failed") == service.log("channel_bug") == []
+
+
+@pytest.mark.parametrize("seconds", [SHORT, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_store_behind_a_bad_network_is_waited_for_or_said_to_be_away(
+    seconds: float, tmp_path: Path, database: Database, rng: random.Random, say: Say
+):
+    """201, or 503 in time; asked again under their key all are there, each once and delivered once."""
+    async with (
+        surroundings(tmp_path, keep=100_000) as around,
+        troubled("postgresql", around, database, rng) as (service, proxy),
+    ):
+        log, phase = await _under_trouble(service, proxy, seconds, rng)
+        refused = [ask for ask in log if not ask.acknowledged]
+        said = Counter(bool(ask.retry_after) for ask in refused)
+        await service.when(service.ready, 30)
+        again = await _again(service, [ask for ask in refused if ask.key])
+        await settled(service, database, within=60)
+        findings = check(log, copies(around), database)
+    say(f"{phase}; then {again}; {findings}")
+    assert set(phase.statuses) <= {201, 503}
+    assert said[False] == 0
+    assert max(phase.seconds) < PATIENCE + 5
+    assert set(again) <= {201}
+    assert findings.violations == []
+    assert service.log("request failed") == []
+
+
+async def _under_trouble(
+    service: ServiceProcess, proxy: ToxicProxy, seconds: float, rng: random.Random
+) -> tuple[list[Ask], Phase]:
+    """Ask on through every spell, in an order of chance, with a breath between two."""
+    spells = rng.sample(sorted(SPELLS), len(SPELLS))
+    log = asks(int(RATE * 1.5 * seconds * len(spells)), rng)
+    asking = asyncio.create_task(steadily(service, log, RATE))
+    for name in spells:
+        await asyncio.wait({asking}, timeout=seconds / 2)
+        await cast(proxy, SPELLS[name], rng)
+        await asyncio.wait({asking}, timeout=seconds)
+        await lift(proxy, SPELLS[name])
+    return log, await asking
+
+
+async def _again(service: ServiceProcess, log: Sequence[Ask]) -> Counter[int | None]:
+    for ask in log:
+        await tell(service, ask)
+    return Counter(ask.status for ask in log)
