@@ -11,7 +11,7 @@ from tests.dispatch.far_side import FarSide, Scripted
 from tests.fakes.clock import until
 from tests.fakes.postgres import running_postgres
 
-from assistance.dispatch import Dispatcher
+from assistance.dispatch import Dispatcher, dispatcher, housekeeping
 from assistance.intake import Ask, Caller, Intake
 from assistance.model import Misconfigured, Reason, SystemClock, TryLater, uuid7
 from assistance.outgoing import Http
@@ -120,3 +120,15 @@ async def test_what_one_process_parks_and_mends_is_parked_and_mended_in_all(url:
         await ask(other[1])
         await until(lambda: len(far.taken) == 2)
     assert len(far.tried) == 3
+
+
+async def test_what_is_not_renewed_is_taken_up_soon_after_its_lease(url: str, monkeypatch: pytest.MonkeyPatch):
+    """Another process looks for it all the time, not only when it keeps house."""
+    monkeypatch.setattr(dispatcher, "LEASE", 2.0)
+    far = FarSide(SystemClock())
+    far.script.append(asyncio.Event())
+    async with processes(url, routing("held", far, None)) as (one, _other):
+        await ask(one[1])
+        await until(lambda: len(far.tried) == 2, within=housekeeping.EVERY - 2)
+        far.let_go()
+    assert far.times[1] - far.times[0] > 1.9

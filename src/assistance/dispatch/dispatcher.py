@@ -63,7 +63,9 @@ class Dispatcher:
         self._deliverer = Deliverer(
             self._recorder, http, clock, jitter=jitter, metrics=metrics, tracer=tracer, wake=self.wake
         )
-        self._housekeeping = Housekeeping(store, clock, self.lanes, self._recorder, lease=self.lease, metrics=metrics)
+        self._housekeeping = Housekeeping(
+            store, clock, self.lanes, self._recorder, lease=self.lease, metrics=metrics, wake=self.wake
+        )
 
     @property
     def seconds_since_beat(self) -> float:

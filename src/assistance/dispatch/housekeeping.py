@@ -1,6 +1,7 @@
 """What is done every few seconds, whether anything is due or not."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -15,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 EVERY = 10.0
 """Seconds: a third of a lease."""
+RECOVER_EVERY = 0.5
+"""Seconds between two looks for what dead processes held, where there are others: it is late by its lease and this."""
 
 
 class Housekeeping:
@@ -29,28 +32,38 @@ class Housekeeping:
         *,
         lease: Callable[[], Lease],
         metrics: Metrics,
+        wake: Callable[[], None],
     ) -> None:
-        """Do nothing before `run`."""
+        """Do nothing before `run`; `wake` is called when something has become due."""
         self._store = store
         self._clock = clock
         self._lanes = lanes
         self._recorder = recorder
         self._lease = lease
         self._metrics = metrics
+        self._wake = wake
 
     async def run(self) -> None:
         """Keep house until cancelled."""
+        recover_every = EVERY if self._store.exclusive else RECOVER_EVERY
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._every(EVERY, self._keep))
+            tasks.create_task(self._every(recover_every, self._recover))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.renew()
-                await self._recover()
-                await self._sweep()
+                await work()
             except StoreUnavailableError as error:
                 log.warning("housekeeping_failed", error=type(error).__name__)
             except Exception:
                 # Without it leases would end while their works are being sent.
                 log.exception("housekeeping_failed")
-            await self._clock.sleep(EVERY)
+            await self._clock.sleep(seconds)
+
+    async def _keep(self) -> None:
+        await self.renew()
+        await self._sweep()
 
     async def look_after_channels(self) -> None:
         """Park what is due on channels out of order, free what is parked on channels in order; never raises."""
@@ -74,6 +87,7 @@ class Housekeeping:
         mine = frozenset((work.delivery.request_id, work.delivery.n) for work in self._lanes.held)
         if back := await self._store.recover(Recovery(self._clock.now(), mine)):
             log.warning("leases_taken_back", deliveries=back)
+            self._wake()
 
     async def _sweep(self) -> None:
         before = self._lanes.knowledge()
