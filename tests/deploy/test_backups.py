@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from pysqlite3 import dbapi2
 from tests.deploy.bots import Bots
-from tests.deploy.cluster import BINARIES, USER, Cluster, cluster, migrate
 from tests.deploy.running import process
+from tests.fakes.cluster import BINARIES, USER, Cluster, cluster, migrate
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.deploy.bots import Bots
-from tests.deploy.cluster import BINARIES, cluster, migrate
 from tests.deploy.running import process
+from tests.fakes.cluster import BINARIES, cluster, migrate
 from tests.fakes.process import surroundings
 from tests.telemetry.collector import collector
 

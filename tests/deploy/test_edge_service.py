@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.deploy.bots import ASK, Bots
-from tests.deploy.cluster import BINARIES, cluster, migrate
 from tests.deploy.edge_process import Edge, missing, running_edge
 from tests.fakes.clock import until
+from tests.fakes.cluster import BINARIES, cluster, migrate
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 
 _LACKING = missing() or ("" if BINARIES else "PostgreSQL's programs")

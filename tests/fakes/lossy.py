@@ -1,5 +1,6 @@
 """A proxy before PostgreSQL that can lose the answer to a commit, as a network does."""
 
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -8,9 +9,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class LossyProxy:
-    """Passes everything on; once `lose` is set, the next COMMIT reaches the server and its answer nobody."""
+    """Passes everything on; once `lose` is set, the next COMMIT reaches the server and its answer nobody.
 
-    def __init__(self, url: str) -> None:
+    `of` is how a statement begins that must have been in the transaction.
+    """
+
+    def __init__(self, url: str, of: str = "") -> None:
+        self._of = of.encode()
+        # The driver says a statement that it has prepared by its name.
+        self._prepared = re.compile(rb"(_pg3_\d+\0)" + re.escape(self._of))
         self._server = conninfo_to_dict(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.lose = threading.Event()
@@ -47,11 +54,16 @@ class LossyProxy:
         return server
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        names, meant = {self._of}, False
         with suppress(OSError):
             while data := client.recv(65_536):
-                if b"COMMIT\0" in data and self.lose.is_set():
-                    self._commit_unheard(client, server, data)
-                    return
+                names.update(self._prepared.findall(data))
+                meant = meant or any(name in data for name in names)
+                if b"COMMIT\0" in data:
+                    if meant and self.lose.is_set():
+                        self._commit_unheard(client, server, data)
+                        return
+                    meant = False
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
 

@@ -55,9 +55,11 @@ class PowerCutDisk:
 
 
 @contextmanager
-def power_cut_disk(megabytes: int = 128) -> Iterator[PowerCutDisk]:
+def power_cut_disk(megabytes: int = 256) -> Iterator[PowerCutDisk]:
     """A new disk, gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="power-cut-"))
+    # A server that does not run as root has to get through to its files.
+    folder.chmod(0o711)
     disk = PowerCutDisk(folder / "disk.img", folder / "mounted")
     try:
         disk.path.mkdir()

@@ -1,6 +1,7 @@
 """Bots that ask at the same time, and their log: what each asked, and what it was told."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,12 +49,18 @@ def asks(total: int, rng: random.Random) -> list[Ask]:
 
 
 class Clients:
-    """`at_once` bots that share a list of asks and go on until each was asked."""
+    """`at_once` bots that share a list of asks and go on until each was asked.
 
-    def __init__(self, service: ServiceProcess, log: Sequence[Ask], at_once: int = 16) -> None:
+    Each asks `service` and `others` in turn, without those that are down; where it is refused it tries the next one.
+    """
+
+    def __init__(
+        self, service: ServiceProcess, log: Sequence[Ask], at_once: int = 16, others: Sequence[ServiceProcess] = ()
+    ) -> None:
         self.log = log
         self.at_once = at_once
-        self._service = service
+        self._services = itertools.cycle((service, *others))
+        self._number = 1 + len(others)
         self._left = iter(log)
         self._answered = 0
         self._progress = asyncio.Condition()
@@ -71,15 +78,22 @@ class Clients:
     async def _bot(self) -> None:
         for ask in self._left:
             while True:
-                await self._service.up.wait()
-                await self._ask(ask)
+                await self._ask(await self._next(), ask)
                 # Who supervises will say when the service is back; until then there is nobody to ask.
                 await asyncio.sleep(0)
                 if ask.status in {201, 200} or ask.key is None:
                     break
 
-    async def _ask(self, ask: Ask) -> None:
-        await tell(self._service, ask)
+    async def _next(self) -> ServiceProcess:
+        for service in itertools.islice(self._services, self._number):
+            if service.up.is_set():
+                return service
+        down = next(self._services)
+        await down.up.wait()
+        return down
+
+    async def _ask(self, service: ServiceProcess, ask: Ask) -> None:
+        await tell(service, ask)
         if ask.acknowledged:
             async with self._progress:
                 self._answered += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.postgres import Postgres, running_postgres
+from tests.fakes.powercut import PowerCutDisk, power_cut_disk, unavailable
 from tests.proofs.databases import DATABASES, Database
 
 Say = Callable[[str], None]
@@ -25,6 +26,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     """Empty, one for each test, and each test once for every kind."""
     with DATABASES[request.param](request, tmp_path) as database:
         yield database
+
+
+@pytest.fixture
+def disk() -> Iterator[PowerCutDisk]:
+    """A disk of its own; the proof is skipped where none can be had."""
+    if reason := unavailable():
+        pytest.skip(reason)
+    with power_cut_disk() as disk:
+        yield disk
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from sqlalchemy import Engine, Row, create_engine, text
 from sqlalchemy.pool import NullPool
 
 _OWED = "state IN ('pending', 'retrying', 'sending', 'parked')"
-_SHORT_LEASE = 2.3
-"""Seconds of the lease that `short_leases` plants, and of one look for those that have ended."""
+_SHORT_LEASE = 2.0
+"""Seconds of the lease that `short_leases` plants."""
+CALM = 8.0, ("calm_leases",)
+"""For `postgresql`, where several processes send: none of them may lose a lease because the machine is busy."""
 
 
 def _nothing() -> bool:
@@ -83,22 +85,28 @@ def _sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]
     yield sqlite(folder)
 
 
-@contextmanager
-def _postgresql(request: pytest.FixtureRequest, _folder: Path) -> Iterator[Database]:
-    """What a dead process held comes back when its lease ends, so that leases are short here."""
-    server = request.getfixturevalue("postgres")
-    name = server.migrated()
-    url = server.at(name)
+def postgresql(url: str, takeover: float = _SHORT_LEASE, plants: tuple[str, ...] = ("short_leases",)) -> Database:
+    """The database at `url`. What a dead process held comes back when its lease ends, so that leases are short here."""
 
     def connect() -> Engine:
         return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
 
     def quiet() -> bool:
-        working = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'assistance'"
-        return not server.run(working)
+        return not database.read(_WORKING)
 
+    database = Database(url, takeover, connect, plants, quiet=quiet)
+    return database
+
+
+_WORKING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'assistance'"
+
+
+@contextmanager
+def _postgresql(request: pytest.FixtureRequest, _folder: Path) -> Iterator[Database]:
+    server = request.getfixturevalue("postgres")
+    name = server.migrated()
     try:
-        yield Database(url, _SHORT_LEASE, connect, ("short_leases",), quiet=quiet)
+        yield postgresql(server.at(name))
     finally:
         server.drop(name)
 

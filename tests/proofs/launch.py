@@ -1,7 +1,9 @@
 """Starts the service on a database: as it is, with something planted in it, or to its death at a chosen point."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +40,32 @@ async def serving(
         yield service
     finally:
         await service.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Processes that share one PostgreSQL: some take requests in, some send."""
+
+    apis: tuple[ServiceProcess, ...]
+    dispatchers: tuple[ServiceProcess, ...]
+
+    @property
+    def all(self) -> tuple[ServiceProcess, ...]:
+        return (*self.apis, *self.dispatchers)
+
+
+@asynccontextmanager
+async def fleet(around: Surroundings, database: Database, *plants: str, of_each: int = 1) -> AsyncIterator[Fleet]:
+    """So many processes of each role that are ready; killed at the end if they still run."""
+
+    def some(role: str) -> tuple[ServiceProcess, ...]:
+        return tuple(made(around, database, *plants, name=f"{role}-{n}", role=role) for n in range(of_each))
+
+    ships = Fleet(some("api"), some("dispatcher"))
+    try:
+        # The first compiles for all of them, where nobody has before.
+        await ships.all[0].start()
+        await asyncio.gather(*(service.start() for service in ships.all[1:]))
+        yield ships
+    finally:
+        await asyncio.gather(*(service.kill() for service in ships.all))

@@ -22,7 +22,7 @@ from assistance.cli import main
 from assistance.dispatch import delivering, dispatcher, housekeeping
 from assistance.http import asking, middleware
 from assistance.model import State
-from assistance.store import Acceptance, Accepted, settling, sqlite, store, writer
+from assistance.store import Acceptance, Accepted, postgresql, reader, settling, sqlite, store, writer
 
 
 def put(owner: Any, name: str, value: Any) -> Any:
@@ -75,7 +75,24 @@ def body_not_compared() -> None:
 def short_leases() -> None:
     """No bug: leases that a test can outlive."""
     put(dispatcher, "LEASE", 2.0)
-    put(housekeeping, "EVERY", 0.3)
+    put(housekeeping, "EVERY", 0.6)
+
+
+def calm_leases() -> None:
+    """No bug: leases that a test can outlive, and that a busy machine does not let end."""
+    put(dispatcher, "LEASE", 8.0)
+    put(housekeeping, "EVERY", 2.0)
+
+
+def short_patience() -> None:
+    """No bug: whoever calls the store is told after a second, not after ten, that there is no answer."""
+    put(writer, "PATIENCE", 1.0)
+    put(reader, "PATIENCE", 1.0)
+
+
+def unsafe_server() -> None:
+    """A PostgreSQL is taken as it is, whatever it does with what it confirms."""
+    put(postgresql, "_check", lambda _connection: None)
 
 
 def shared_file() -> None:
@@ -93,7 +110,7 @@ BUGS: dict[str, Callable[[], None]] = {
     bug.__name__: bug
     for bug in (
         *(normal_sync, answer_before_commit, no_fence, no_escaping, body_not_compared),
-        *(short_leases, shared_file, shifted_clock),
+        *(unsafe_server, short_leases, calm_leases, short_patience, shared_file, shifted_clock),
     )
 }
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes.powercut import PowerCutDisk, power_cut_disk, unavailable
+from tests.fakes.powercut import PowerCutDisk
 from tests.fakes.process import surroundings
 from tests.proofs.checker import Findings
 from tests.proofs.clients import Clients, asks
@@ -16,15 +15,6 @@ from tests.proofs.databases import sqlite
 from tests.proofs.launch import serving
 
 LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
-
-
-@pytest.fixture
-def disk() -> Iterator[PowerCutDisk]:
-    """A disk of its own; the proof is skipped where none can be had."""
-    if reason := unavailable():
-        pytest.skip(reason)
-    with power_cut_disk() as disk:
-        yield disk
 
 
 async def _cuts(disk: PowerCutDisk, folder: Path, cuts: int, rng: random.Random, *plants: str) -> Findings:

