@@ -26,6 +26,10 @@ class ManualClock:
         finally:
             self._sleepers.remove(sleeper)
 
+    def jump(self, seconds: float) -> None:
+        """Set the time of day; time itself does not pass."""
+        self._now += seconds
+
     @property
     def sleeping(self) -> list[float]:
         """The seconds that each sleeper still has to wait."""

@@ -24,7 +24,7 @@ from assistance.http.limits import RateLimit
 from assistance.http.services import Services
 from assistance.http.waiting import WaitingRoom
 from assistance.intake import Intake
-from assistance.model import Attempt, Clock, SystemClock, uuid7
+from assistance.model import Attempt, Clock, SteadyClock, SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting, Routing, parse_hours
 from assistance.security import Fetch, Jwks, KeySource, TokenVerifier
@@ -51,7 +51,7 @@ class House:
     """What `running` starts and stops. `sandbox` is there in development mode, `dispatcher` where it dispatches."""
 
     settings: Settings
-    clock: Clock
+    clock: SteadyClock
     routing: LiveRouting
     store: Store
     http: Http
@@ -77,10 +77,11 @@ async def open_house(
     Raises:
         RoutingError, StoreRefusedError: the routing file, or the database, cannot be used.
     """
-    clock = clock or SystemClock()
+    machine = clock or SystemClock()
+    clock = SteadyClock(machine)
     async with AsyncExitStack() as opened:
         sandbox = await opened.enter_async_context(development.sandbox(settings.environ)) if dev else None
-        routing = _routing(settings, sandbox, clock)
+        routing = _routing(settings, sandbox, machine)
         metrics = set_up_metrics(settings.environ, __version__)
         tracing = set_up_tracing(settings.environ, __version__)
         for last in (tracing.shutdown, metrics.shutdown):
@@ -95,7 +96,7 @@ async def open_house(
             routing=routing,
             store=store,
             http=http,
-            jwks=_jwks(settings, http, clock, metrics, dev=dev),
+            jwks=_jwks(settings, http, machine, metrics, dev=dev),
             desk=Desk(store, clock, lambda: routing.current, dispatcher),
             metrics=metrics,
             tracing=tracing,
@@ -141,7 +142,7 @@ def _backlog(store: Store, clock: Clock, routing: LiveRouting) -> BacklogWatch:
     )
 
 
-def _auditor(store: Store, clock: Clock, routing: LiveRouting) -> Auditor:
+def _auditor(store: Store, clock: SteadyClock, routing: LiveRouting) -> Auditor:
     def pace(name: str) -> float | None:
         channel = routing.current.channels.get(name)
         return None if channel is None else channel.messages_per_second
@@ -167,7 +168,8 @@ def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
     settings, clock = house.settings, house.clock
     verifier = TokenVerifier(
         house.jwks,
-        clock,
+        # What the issuer writes into tokens is true time, and so is this as far as anybody here knows.
+        clock.machine,
         issuer=development.ISSUER if dev else settings.oidc_issuer,
         audience=development.AUDIENCE if dev else settings.oidc_audience,
         algorithms=("RS256",) if dev else settings.oidc_algorithms,

@@ -18,6 +18,7 @@ from assistance import __version__
 from assistance.app import development
 from assistance.app.dead_man import ping_while_well
 from assistance.app.house import House, Role, open_house
+from assistance.app.timekeeping import TimeKeeping
 from assistance.http.server import HttpServer, listen
 from assistance.routing import Routing, RoutingError, load
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
@@ -112,9 +113,11 @@ async def live(house: House, server: HttpServer, stop: asyncio.Event, *, linger:
         stop: set from outside, or here when the store is broken.
         linger: seconds for which requests are still accepted then.
     """
+    time = TimeKeeping(house.store, house.clock)
     async with asyncio.TaskGroup() as tasks:
+        await time.begin()
         await _take_up(house, tasks)
-        running = [tasks.create_task(work) for work in _work(house, stop)]
+        running = [tasks.create_task(work) for work in (time.run(), *_work(house, stop))]
         _settle_memory()
         await server.start()
         log.info("serving", url=server.url, version=__version__, development=house.sandbox is not None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from assistance.model import Clock
+from assistance.model import SteadyClock
 from assistance.store import Evidence, Store, StoreUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -31,11 +31,11 @@ class Auditor:
 
     Args:
         store: what is audited.
-        clock: ours; the store's is compared with it.
+        clock: the house's; the machine's and the store's are compared with it.
         pace: the messages a second of a channel, None for as many as come.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, pace: Callable[[str], float | None]) -> None:
+    def __init__(self, store: Store, clock: SteadyClock, *, pace: Callable[[str], float | None]) -> None:
         """See the class."""
         self._store = store
         self._clock = clock
@@ -69,7 +69,7 @@ class Auditor:
 
     async def audit(self) -> None:
         """Audit once; what is found is told as an error."""
-        found = {**_QUIET, "clock": self._jumped()}
+        found = {**_QUIET, "clock": int(self._jumped() or self._apart())}
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._store.check_writable(self._clock.now())
@@ -81,7 +81,7 @@ class Auditor:
             found["clock"] += abs(evidence.clock_ahead) > _CLOCKS_APART
             found["undelivered"] = len(self._standing_still(evidence))
         self._findings = found
-        self._ended, self.ended_at = self._clock.monotonic(), self._clock.now()
+        self._ended, self.ended_at = self._clock.monotonic(), self._clock.machine.now()
         for kind, count in found.items():
             if count:
                 log.error("audit_finding", kind=kind, count=count)
@@ -102,7 +102,11 @@ class Auditor:
         pace = self._pace(channel)
         return PATIENCE if pace is None else max(PATIENCE, 2 / pace)
 
-    def _jumped(self) -> int:
-        """Whether the time of day went on otherwise than time itself does."""
-        self._offsets.append(self._clock.now() - self._clock.monotonic())
-        return int(max(self._offsets) - min(self._offsets) > _CLOCKS_APART)
+    def _jumped(self) -> bool:
+        """Whether the machine's time of day went on otherwise than time itself does."""
+        self._offsets.append(self._clock.machine.now() - self._clock.monotonic())
+        return max(self._offsets) - min(self._offsets) > _CLOCKS_APART
+
+    def _apart(self) -> bool:
+        """Whether the house has still not come to agree with what its clock follows."""
+        return abs(self._clock.ahead) > _CLOCKS_APART

@@ -46,7 +46,7 @@ async def events(request_id: RequestId, request: Request, principal: Reader, ser
     if _all_said(seen) and last >= seen[0].sequence:
         # A browser comes back after any other answer.
         return Response(None, 204)
-    seconds = min(_LONGEST, principal.expires_at - services.clock.now())
+    seconds = min(_LONGEST, principal.expires_at - services.clock.machine.now())
     return _Stream(services, _told(services, seen[0].id, last, seconds))
 
 

@@ -8,7 +8,7 @@ from assistance.desk import Desk
 from assistance.http.access import Access
 from assistance.http.waiting import WaitingRoom
 from assistance.intake import Intake
-from assistance.model import Attempt, Clock
+from assistance.model import Attempt, SteadyClock
 from assistance.routing import LiveRouting
 from assistance.store import Store
 from assistance.telemetry import Metrics
@@ -32,7 +32,7 @@ class Services:
     waiting: WaitingRoom
     routing: LiveRouting
     metrics: Metrics
-    clock: Clock
+    clock: SteadyClock
     not_ready: Callable[[], Awaitable[list[str]]]
     channel_health: Callable[[], Awaitable[list[dict[str, Any]]]]
     test_channel: TestChannel

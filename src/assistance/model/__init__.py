@@ -1,6 +1,6 @@
 """The nouns of the house, their states and their legal moves: standard library only, no imports from the rest."""
 
-from assistance.model.clock import Clock, SystemClock, rfc3339, rfc3339_or_none
+from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc3339_or_none
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
 from assistance.model.ids import uuid7
@@ -31,6 +31,7 @@ __all__ = [
     "Reason",
     "State",
     "Status",
+    "SteadyClock",
     "SystemClock",
     "TryLater",
     "Undeliverable",

@@ -23,6 +23,13 @@ class Clock(Protocol):
         ...
 
 
+# Counts the time that the machine slept, where that can be had: a laptop that wakes has not had its clock set.
+_TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+_SLEW = 0.1
+"""How much faster or slower than time itself the house's clock runs until it agrees with the machine's."""
+
+
 class SystemClock:
     """The machine's own clock."""
 
@@ -32,11 +39,59 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """See `Clock.monotonic`."""
-        return time.monotonic()
+        return time.clock_gettime(_TICKING)
 
     async def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`."""
         await asyncio.sleep(seconds)
+
+
+class SteadyClock:
+    """The time of day without its jumps: what the house plans by, and stores.
+
+    When somebody sets the machine's clock this one runs a tenth faster or slower until both agree again. So what is due
+    in ten seconds stays due in ten seconds, give or take one, and no deadline of three days is over in one stroke.
+    `machine` is what it follows: to be asked where the time is compared with other people's, as a token's expiry is.
+    """
+
+    def __init__(self, machine: Clock) -> None:
+        """Agree with `machine`."""
+        self.machine = machine
+        self._offset = 0.0
+        self._last = machine.now(), machine.monotonic()
+
+    def now(self) -> float:
+        """See `Clock.now`; it never goes back."""
+        # One assignment: readers' threads ask too, and at worst two of them correct the same bit.
+        then, ticked = self._last
+        tick = self.machine.monotonic()
+        passed = max(0.0, tick - ticked)
+        behind = self.machine.now() + self._offset - (then + passed)
+        now = then + passed + min(max(behind, -_SLEW * passed), _SLEW * passed)
+        self._last = now, tick
+        return now
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self.machine.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`."""
+        await self.machine.sleep(seconds)
+
+    @property
+    def ahead(self) -> float:
+        """The seconds by which it has still to fall back to what it follows, negative when it has to catch up."""
+        return self.now() - self.machine.now() - self._offset
+
+    def follow(self, offset: float, *, at_once: bool = False) -> None:
+        """Follow a clock that is `offset` seconds ahead of the machine's: that which several machines share.
+
+        `at_once`: jump to it, before anything has been planned.
+        """
+        self._offset = offset
+        if at_once:
+            self._last = self.machine.now() + offset, self.machine.monotonic()
 
 
 def rfc3339(instant: float) -> str:

@@ -2,6 +2,7 @@
 
 from assistance.store.accepting import Acceptance, Accepted, NewRequest
 from assistance.store.auditing import Backlog, Evidence
+from assistance.store.clocks import Clocks
 from assistance.store.erasing import Erasure
 from assistance.store.errors import (
     ChangedError,
@@ -36,6 +37,7 @@ __all__ = [
     "Accepted",
     "Backlog",
     "ChangedError",
+    "Clocks",
     "ConflictError",
     "Erasure",
     "Evidence",

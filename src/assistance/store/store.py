@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry.trace import Tracer
-from sqlalchemy import Connection
 
 from assistance.model import Attempt, Delivery, Event, State
 from assistance.store import (
     accepting,
     auditing,
+    clocks,
     erasing,
     following,
     lanes,
@@ -26,6 +26,7 @@ from assistance.store import (
 from assistance.store.accepting import Accepted, NewRequest
 from assistance.store.auditing import Backlog, Evidence
 from assistance.store.changes import Changes
+from assistance.store.clocks import Clocks
 from assistance.store.database import Database
 from assistance.store.erasing import Erasure
 from assistance.store.following import FollowUp, Reply
@@ -39,7 +40,6 @@ from assistance.store.reading import Query, Seen
 from assistance.store.replaying import Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
 from assistance.store.retention import Retained
-from assistance.store.schema import beats
 from assistance.store.settling import Settlement
 from assistance.store.taking import Take, Taken
 from assistance.store.writer import Operation, Writer
@@ -236,14 +236,20 @@ class Store:
 
     async def check_writable(self, now: float) -> None:
         """Raise StoreUnavailableError unless something can be written and committed now."""
-        await self._accepting.write(_beat, ("writable", now))
+        await self._accepting.write(clocks.beat, ("writable", now))
 
+    async def resume(self, machine: float) -> float:
+        """Go on by the machine's clock; see `clocks.resume`."""
+        moved: float = await self._dispatching.write(clocks.resume, machine)
+        return moved
 
-def _beat(connection: Connection, items: Sequence[tuple[str, float]]) -> list[None]:
-    for name, at in items:
-        statement = lanes.insert_or_change(connection, beats).values(name=name, at=at)
-        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
-    return [None] * len(items)
+    async def note_clocks(self, now: Clocks) -> None:
+        """Remember them for the next process."""
+        await self._dispatching.write(clocks.note, now)
+
+    async def clock_offset(self, machine: float) -> float:
+        """By how much the clock that all processes share is ahead of the machine's; 0 where one process has it."""
+        return await self._read(clocks.offset, machine)
 
 
 def _any_due(owed: Sequence[Delivery], now: float) -> bool:
