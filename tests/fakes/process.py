@@ -162,7 +162,7 @@ class ServiceProcess:
         self._end = asyncio.create_task(self._process.wait())
 
     async def start(self, within: float = 60) -> float:
-        """Start it and wait until it is ready; the seconds that took."""
+        """Start it and wait until it is ready; the seconds that took. A busy machine needs many for so much code."""
         began = time.monotonic()
         await self.launch()
         await self.when(self.ready, within)

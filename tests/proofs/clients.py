@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,18 +50,25 @@ def asks(total: int, rng: random.Random) -> list[Ask]:
 
 
 class Clients:
-    """`at_once` bots that share a list of asks and go on until each was asked.
+    """`at_once` bots that share a list of asks and go on until each was asked: flat out, or `rate` a second at most.
 
     Each asks `service` and `others` in turn, without those that are down; where it is refused it tries the next one.
     """
 
     def __init__(
-        self, service: ServiceProcess, log: Sequence[Ask], at_once: int = 16, others: Sequence[ServiceProcess] = ()
+        self,
+        service: ServiceProcess,
+        log: Sequence[Ask],
+        at_once: int = 16,
+        others: Sequence[ServiceProcess] = (),
+        rate: float = math.inf,
     ) -> None:
         self.log = log
         self.at_once = at_once
         self._services = itertools.cycle((service, *others))
         self._number = 1 + len(others)
+        self._pause = 1 / rate
+        self._turn_at = 0.0
         self._left = iter(log)
         self._answered = 0
         self._progress = asyncio.Condition()
@@ -78,11 +86,18 @@ class Clients:
     async def _bot(self) -> None:
         for ask in self._left:
             while True:
+                await self._turn()
                 await self._ask(await self._next(), ask)
                 # Who supervises will say when the service is back; until then there is nobody to ask.
                 await asyncio.sleep(0)
                 if ask.status in {201, 200} or ask.key is None:
                     break
+
+    async def _turn(self) -> None:
+        """Nobody makes up for what could not be asked while the service was down."""
+        now = asyncio.get_running_loop().time()
+        self._turn_at = max(self._turn_at + self._pause, now)
+        await asyncio.sleep(self._turn_at - now)
 
     async def _next(self) -> ServiceProcess:
         for service in itertools.islice(self._services, self._number):
