@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import pytest
 from tests.http.wire import Wire, application, ask, head
@@ -56,15 +58,63 @@ async def test_what_is_under_way_is_finished_and_nothing_new_begins():
     held = asyncio.create_task(ask(url, head("/hold")))
     await entered.wait()
     stopped = asyncio.create_task(server.stop(drain=5))
-    while True:
-        try:
-            await (await Wire.open(url)).close()
-        except OSError:
-            break
+    await _refused(url)
     assert not stopped.done()
     release.set()
     assert (await held).body == b'"done"'
     await stopped
+
+
+async def test_a_stop_hears_out_who_has_connected():
+    """Who was connected by the system and not accepted yet, has just connected, or sends a header, is answered."""
+    server = HttpServer(application(), listen("127.0.0.1", 0))
+    await server.start()
+    url = server.url
+    fresh, used = await Wire.open(url), await Wire.open(url)
+    await used.send(head())
+    await used.answer()
+    await used.send(head()[:20])
+    await asyncio.sleep(0)
+    with ExitStack() as queue:
+        # No turn of the loop between these and the stop, so nobody has accepted them.
+        queueing = [queue.enter_context(socket.create_connection(_address(url))) for _ in range(50)]
+        for client in queueing:
+            client.sendall(head())
+        stopped = asyncio.create_task(server.stop(drain=5))
+        await _refused(url)
+        await fresh.send(head())
+        await used.send(head()[20:])
+        for wire in fresh, used:
+            assert (await wire.answer()).headers["connection"] == "close"
+            await wire.close()
+        answers = [await asyncio.to_thread(client.recv, 1000) for client in queueing]
+    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+    await stopped
+
+
+async def test_a_stop_waits_only_shortly_for_who_says_nothing():
+    """A connection on which nothing comes is closed, long before the drain is over."""
+    server = HttpServer(application(), listen("127.0.0.1", 0))
+    await server.start()
+    silent = await Wire.open(server.url)
+    async with asyncio.timeout(8):
+        await server.stop(drain=60)
+        assert await silent.closed()
+    await silent.close()
+
+
+async def _refused(url: str) -> None:
+    """Return once nobody is let in any more."""
+    while True:
+        try:
+            await (await Wire.open(url)).close()
+        except OSError:
+            return
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
 
 
 async def test_a_request_without_end_is_given_up_after_the_drain():

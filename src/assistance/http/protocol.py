@@ -61,6 +61,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._refused = False
 
+    @property
+    def expected(self) -> bool:
+        """Whether it was opened for a request, or is in the middle of a header, that is not there yet."""
+        # Uvicorn types the cycle as always there; it is None until the first request.
+        cycle: RequestResponseCycle | None = self.cycle
+        return (cycle is None or self._in_header) and not self._refused and not self.transport.is_closing()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
         super().connection_made(transport)

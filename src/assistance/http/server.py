@@ -16,6 +16,8 @@ from assistance.model import Clock, SystemClock
 # Longer than the 60 s for which the usual proxies keep a connection: the one who sends should be the one who closes.
 _KEEP_ALIVE_SECONDS = 65
 _BACKLOG = 2048
+_LAST_CALL_LOOKS = 100
+"""Of 10 ms each, for which a connection may bring what it was opened for, once no new ones are accepted."""
 
 
 class HttpServer:
@@ -77,6 +79,8 @@ class HttpServer:
         """Accept nothing more, finish what is under way for `drain` seconds at most, and return."""
         if self._task is None:
             return
+        self.retire()
+        await self._server.last_call(self._listener)
         self._server.config.timeout_graceful_shutdown = cast("int", drain)
         self._server.leave()
         await self._task
@@ -132,6 +136,28 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def last_call(self, listener: socket.socket) -> None:
+        """Let nobody in any more, and hear out who is in: a connection with a request in it is never reset."""
+        # At one go: whom the system has connected, and we have not accepted, would be reset by closing the listener.
+        come = list(_queueing(listener))
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for client in come:
+            await loop.connect_accepted_socket(self._protocol, client)
+        for _ in range(_LAST_CALL_LOOKS):
+            if not any(self._expected()):
+                break
+            await asyncio.sleep(0.01)
+
+    def _protocol(self) -> asyncio.Protocol:
+        state = self.server_state
+        return self.config.http_protocol_class(config=self.config, server_state=state, app_state={})  # type: ignore[call-arg]
+
+    def _expected(self) -> Iterator[bool]:
+        for connection in self.server_state.connections:
+            yield isinstance(connection, GuardedProtocol) and connection.expected
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
@@ -141,6 +167,19 @@ class _Server(uvicorn.Server):
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._leaving.wait(), 1.0)
+
+
+def _queueing(listener: socket.socket) -> Iterator[socket.socket]:
+    """Those who wait to be accepted."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except ConnectionAbortedError:
+            continue
+        except OSError:
+            return
+        client.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        yield client
 
 
 def _config(app: ASGIApp, protocol: functools.partial[GuardedProtocol]) -> uvicorn.Config:
