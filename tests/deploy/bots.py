@@ -61,29 +61,3 @@ class Bots:
             for task in running:
                 with suppress(asyncio.CancelledError):
                     await task
-
-    async def steadily(self, body: Any, rate: float, until: asyncio.Event) -> float:
-        """Ask `rate` times a second, without waiting for answers, until the event; the rate that was reached.
-
-        On a machine that is too slow for the rate it asks less often: no more than a second's worth waits at once.
-        """
-        loop = asyncio.get_running_loop()
-        began = due = loop.time()
-        room = asyncio.Semaphore(int(rate))
-        before = self.statuses.total()
-
-        async def ask() -> None:
-            try:
-                await self.ask(body)
-            finally:
-                room.release()
-
-        async with asyncio.TaskGroup() as asks:
-            while not until.is_set():
-                due = max(due + 1 / rate, loop.time())
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(due):
-                        await until.wait()
-                await room.acquire()
-                asks.create_task(ask())
-        return (self.statuses.total() - before) / (loop.time() - began)

@@ -84,8 +84,18 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes], error_log
     raise AssertionError(error_log.read_text())
 
 
+def without_firewall(folder: Path) -> Path:
+    """The edge's `start` with its firewall off: it takes 3 ms of a processor for each request."""
+    copy = shutil.copytree(START.parent, folder / "edge")
+    template = copy / "waf.conf.template"
+    text = template.read_text(encoding="utf-8")
+    assert "SecRuleEngine On" in text
+    template.write_text(text.replace("SecRuleEngine On", "SecRuleEngine Off"), encoding="utf-8")
+    return copy / START.name
+
+
 @contextlib.contextmanager
-def running_edge(folder: Path, **settings: str) -> Iterator[Edge]:
+def running_edge(folder: Path, start: Path = START, **settings: str) -> Iterator[Edge]:
     """Start two upstreams and the edge in `folder`; `settings` become `EDGE_…` variables; all end with the block."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
@@ -109,7 +119,7 @@ def running_edge(folder: Path, **settings: str) -> Iterator[Edge]:
         }
         with (
             (folder / "error.log").open("wb") as errors,
-            subprocess.Popen([START], env={**os.environ, **environment}, stderr=errors) as process,
+            subprocess.Popen([start], env={**os.environ, **environment}, stderr=errors) as process,
         ):
             try:
                 _wait_until_listening(port, process, folder / "error.log")

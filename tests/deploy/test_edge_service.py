@@ -1,19 +1,21 @@
 """The edge in front of two real API processes, a dispatcher and PostgreSQL behind them: nothing is lost on the way."""
 
-import asyncio
 import json
 import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 import pytest_asyncio
 from tests.deploy.bots import ASK, Bots
-from tests.deploy.edge_process import Edge, missing, running_edge
+from tests.deploy.edge_process import Edge, missing, running_edge, without_firewall
+from tests.deploy.steady import Steady
 from tests.fakes.clock import until
 from tests.fakes.cluster import BINARIES, cluster, migrate
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
@@ -29,7 +31,7 @@ channels:
   written: {{type: log}}
 topics:
   sales: {{steps: [{{notify: [sales-slack]}}]}}
-  load: {{steps: [{{notify: [written]}}]}}
+  load: {{steps: [{{notify: [written], after: 1h}}]}}
 """
 LOAD = {"topic": "load", "description": "Could somebody call me back, please?"}
 GENUINE = Path(__file__).parent / "corpus" / "genuine.jsonl"
@@ -41,6 +43,7 @@ class Stack:
     """Everything that runs; `session` trusts the edge and keeps its connections, as a bot does."""
 
     around: Surroundings
+    database: str
     edge: Edge
     apis: tuple[ServiceProcess, ServiceProcess]
     session: aiohttp.ClientSession
@@ -81,7 +84,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         )
         connections = aiohttp.TCPConnector(ssl=edge.trust, limit=64)
         session = await opened.enter_async_context(aiohttp.ClientSession(connector=connections))
-        yield Stack(around, edge, (one, two), session)
+        yield Stack(around, server.url, edge, (one, two), session)
 
 
 async def test_two_hundred_genuine_messages_reach_people(stack: Stack) -> None:
@@ -136,33 +139,49 @@ async def test_a_process_killed_under_load_costs_no_accept(stack: Stack) -> None
     assert len(set(bots.ids)) == len(bots.ids)
 
 
-async def _roll(stack: Stack, times: int) -> None:
-    """SIGTERM and start anew one process after the other, so many times, at 300 requests a second: all get 201."""
-    bots, done = stack.bots("bot-roll"), asyncio.Event()
-    load = asyncio.create_task(bots.steadily(LOAD, RATE, done))
-    try:
+async def _roll(stack: Stack, edge: Edge, bot: str, times: int) -> str:
+    """SIGTERM and start anew one process after the other, so many times, at 300 requests a second; says what it saw.
+
+    Each is answered with 201 and is one request in the store.
+    """
+    load = Steady(edge.url, edge.trust, stack.around.token(sub=bot), LOAD)
+    async with load.asking(RATE):
+        await load.reached(RATE // 3)
         for turn in range(times):
             service = stack.apis[turn % 2]
             service.signal(signal.SIGTERM)
             assert await service.ended() == 0
-            await service.start(within=60)
+            await service.start()
             # The edge looks at a process again 2 s after it failed; until then the other one has all.
-            await bots.reached(2 * RATE)
-    finally:
-        done.set()
-        rate = await load
-    print(f"{times} x SIGTERM at {rate:.0f}/s: {dict(bots.statuses)}")  # noqa: T201
-    assert set(bots.statuses) == {201}
+            await service.when(partial(stack.accepted, service), within=60)
+    told = f"{times} x SIGTERM at {load.rate:.0f}/s: {dict(load.statuses)}"
+    assert set(load.statuses) == {201}, told
+    async with await psycopg.AsyncConnection.connect(stack.database) as connection:
+        rows = await (await connection.execute("SELECT count(*) FROM requests WHERE client = %s", [bot])).fetchone()
+    assert rows == (load.statuses[201],)
+    return told
 
 
 @pytest.mark.timeout(300)
-async def test_sigterm_under_load_fails_no_accept(stack: Stack) -> None:
-    """The short form: 3 x SIGTERM at 300 requests a second, each answered with 201; the processes end with 0."""
-    await _roll(stack, 3)
+async def test_sigterm_under_load_fails_no_accept(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The short form: 3 x SIGTERM at up to 300 requests a second; the processes end with 0."""
+    told = await _roll(stack, stack.edge, "bot-roll", 3)
+    with capsys.disabled():
+        print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
-async def test_fifty_sigterms_under_load_fail_no_accept(stack: Stack) -> None:
-    """50 x SIGTERM at 300 requests a second, each answered with 201; the processes end with 0."""
-    await _roll(stack, 50)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("times", [10, 50])
+async def test_many_sigterms_under_load_fail_no_accept(
+    stack: Stack, times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """50 x SIGTERM at 300 requests a second; the processes end with 0.
+
+    Without the firewall, which has no part in who is asked next: two cores do not reach that rate with it.
+    """
+    upstreams = " ".join(f"127.0.0.1:{api.port}" for api in stack.apis)
+    with running_edge(tmp_path, without_firewall(tmp_path), EDGE_UPSTREAMS=upstreams) as edge:
+        told = await _roll(stack, edge, f"bot-{times}", times)
+    with capsys.disabled():
+        print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
