@@ -90,6 +90,18 @@ async def test_every_accept_is_linked_to_its_deliveries(service: Service, receiv
     assert accepts == delivered == linked
 
 
+async def test_what_is_read_for_a_caller_has_a_span(service: Service, receiver: OtlpReceiver):
+    """A look at a request holds the question that was put to the database."""
+    asked = await service.ask("sales")
+    await service.call("GET", f"/assistance/{asked['id']}")
+    await until(lambda: receiver.named("GET /assistance/{request_id}"))
+    look = the(receiver.named("GET /assistance/{request_id}"))
+    await until(lambda: [span for span in receiver.named("SELECT") if span.parent_span_id == look.span_id])
+    read = the([span for span in receiver.named("SELECT") if span.parent_span_id == look.span_id])
+    assert (read.trace_id, read.kind) == (look.trace_id, Span.SPAN_KIND_CLIENT)
+    assert attributes(read)["db.system.name"] == "sqlite"
+
+
 async def test_the_issuers_keys_are_fetched_in_a_span(service: Service, receiver: OtlpReceiver):
     """Discovery and JWKS are two calls of ours, with the issuer's address."""
     await service.ask("sales")

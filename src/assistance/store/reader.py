@@ -5,11 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from opentelemetry.trace import SpanContext, Tracer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assistance.store.errors import StoreRefusedError, StoreUnavailableError
+from assistance.store.spans import caller, transaction
 from assistance.store.writer import PATIENCE
 
 T = TypeVar("T")
@@ -20,9 +22,10 @@ _THREADS = 4
 class Reader:
     """Asks questions, each on one snapshot of the database."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Read through `engine`."""
+    def __init__(self, engine: Engine, tracer: Tracer) -> None:
+        """Read through `engine`, in a span below the caller's."""
         self._engine = engine
+        self._tracer = tracer
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store-reader")
 
     def close(self) -> None:
@@ -34,13 +37,16 @@ class Reader:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(PATIENCE):
-                return await loop.run_in_executor(self._threads, self._ask, question, args)
+                return await loop.run_in_executor(self._threads, self._ask, caller(), question, args)
         except TimeoutError:
             raise StoreUnavailableError("no answer") from None
 
-    def _ask(self, question: Callable[..., T], args: tuple[Any, ...]) -> T:
+    def _ask(self, asked: SpanContext, question: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:
-            with self._engine.begin() as connection:
+            with (
+                transaction(self._tracer, self._engine.dialect.name, [asked], "SELECT"),
+                self._engine.begin() as connection,
+            ):
                 return question(connection, *args)
         except DBAPIError as error:
             raise StoreUnavailableError(type(error.orig).__name__) from None

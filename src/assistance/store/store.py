@@ -62,7 +62,7 @@ class Store:
         self._writers = {self._accepting, self._dispatching}
         for writer in self._writers:
             writer.start()
-        self._reader = Reader(database.reading)
+        self._reader = Reader(database.reading, tracer)
         self._read = self._reader.read
         self.changes = Changes()
 
