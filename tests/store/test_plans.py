@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event, text
 from tests.store.asks import NOW, WEEK, ask, key, new, notice, request, settle, take
 
 from assistance.model import State, Status
-from assistance.store import Park, Query, Recovery, Store, Unpark
+from assistance.store import STUCK, Erasure, NewRequest, Order, Park, Query, Recovery, Selection, Store, Unpark
 
 DONE = 20_000
 """Rows that are over: enough for a planner to prefer an index."""
@@ -88,6 +88,8 @@ _FILL = (
         'delivered', :now, :now, 1, 1, false FROM s""",
     f"""{_SERIES} INSERT INTO events (request_id, sequence, type, at, data)
         SELECT {{id}}, 1, 'accepted', :now, '{{{{}}}}' FROM s""",
+    f"""{_SERIES} INSERT INTO idempotency (client, key, fingerprint, request_id, status, answer, expires_at)
+        SELECT 'bot', 'k' || (1000 + n), '', {{id}}, 201, '', :now + 1000 FROM s""",
 )
 
 
@@ -184,6 +186,38 @@ async def test_a_page_is_read_in_the_order_of_an_index(full: Store, query: Query
         await full.page(query)
     plans = statements.plans("requests")
     assert not scans(plans, "requests")
+
+
+@pytest.mark.parametrize("states", [STUCK, frozenset({State.FAILED})], ids=len)
+async def test_what_is_stuck_is_found_among_all_that_is_over(full: Store, states: frozenset[State]):
+    """By the index of what is stuck, in the order of the list."""
+    with Statements(full) as statements:
+        await full.deliveries(Selection(50, states))
+    plans = statements.plans("deliveries")
+    assert "deliveries_stuck" in plans
+    assert not scans(plans, "deliveries")
+    assert "Sort" not in plans
+    assert "TEMP B-TREE" not in plans
+
+
+async def test_the_oldest_unclaimed_is_found_without_reading_those_after_it(full: Store):
+    """One step in the index for each topic, and one for its oldest: nothing may be claimed for days."""
+    with Statements(full) as statements:
+        assert (await full.backlog(NOW)).oldest_unclaimed.keys() == {"sales"}
+    plans = statements.plans("requests")
+    assert "requests_untaken" in plans
+    assert not scans(plans, "requests")
+
+
+async def test_an_erasure_finds_the_answers_given_by_their_request(full: Store):
+    """Not by reading all that its client was answered within a week."""
+    asked = request()
+    await full.accept(NewRequest(asked, (notice(asked, 1),), lambda *_: b"{}", key("k")))
+    with Statements(full) as statements:
+        await full.erase(Erasure(Order(asked.id, "operator", NOW), frozenset()))
+    plans = statements.plans("idempotency")
+    assert "idempotency_by_request" in plans
+    assert not scans(plans, "idempotency")
 
 
 async def test_a_plan_that_reads_everything_is_recognised(store: Store):

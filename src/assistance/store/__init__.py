@@ -22,9 +22,10 @@ from assistance.store.lifecycle import OVER, Move
 from assistance.store.opening import migrate, open_store
 from assistance.store.parking import Park, Unpark
 from assistance.store.reading import Query, Seen
-from assistance.store.replaying import AGAIN, STUCK, Owed, Retry, Selection
+from assistance.store.replaying import AGAIN, Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
 from assistance.store.retention import Retained
+from assistance.store.schema import STUCK
 from assistance.store.settling import Settlement
 from assistance.store.store import Store
 from assistance.store.taking import Take, Taken, Work

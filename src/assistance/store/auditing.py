@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, literal_column, or_, select
 
 from assistance.model import OWED, Kind
-from assistance.store.lanes import lane_states, waiting_channels
+from assistance.store.lanes import lane_states, present, waiting_channels
 from assistance.store.leasing import shared_now
 from assistance.store.schema import deliveries, is_parked, is_sending, is_untaken, is_waiting, requests
 
@@ -53,10 +53,17 @@ def backlog(connection: Connection, now: float) -> Backlog:
     for channel, count, since in _owed(connection, now):
         waiting[channel] += count
         oldest[channel] = max(oldest.get(channel, 0.0), now - since)
-    query = select(requests.c.topic, func.min(requests.c.created_at)).where(is_untaken).group_by(requests.c.topic)
-    ages = {topic: max(0.0, now - at) for topic, at in connection.execute(query)}
+    ages = {topic: max(0.0, now - at) for topic, at in _unclaimed(connection)}
     parked = frozenset(lane.channel for lane in lane_states(connection) if lane.parked_reason is not None)
     return Backlog(dict(waiting), oldest, ages, parked)
+
+
+def _unclaimed(connection: Connection) -> Iterable[tuple[str, float]]:
+    """Topic, since when: two steps in the index for each, since nobody may claim anything for days."""
+    query = select(func.min(requests.c.created_at)).where(is_untaken, requests.c.topic == bindparam("_topic"))
+    for topic in present(connection, requests.c.topic, is_untaken):
+        if (since := connection.execute(query, {"_topic": topic}).scalar()) is not None:
+            yield topic, since
 
 
 def _owed(connection: Connection, now: float) -> Iterable[tuple[str, int, float]]:

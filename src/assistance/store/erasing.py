@@ -50,12 +50,14 @@ def _has_replies(connection: Connection, request_id: str) -> bool:
 
 def _erase_answers(connection: Connection, request: AssistanceRequest) -> None:
     """Empty what a replay of the bot's call would answer."""
-    mine = and_(idempotency.c.client == request.client, idempotency.c.request_id == request.id)
-    kept = connection.execute(select(idempotency.c.key, idempotency.c.answer).where(mine)).all()
+    query = select(idempotency.c.key, idempotency.c.answer).where(idempotency.c.request_id == request.id)
+    kept = connection.execute(query).all()
     emptied = [{"_key": row.key, "_answer": _emptied(row.answer)} for row in kept]
     if emptied:
         connection.execute(
-            update(idempotency).where(mine, idempotency.c.key == bindparam("_key")).values(answer=bindparam("_answer")),
+            update(idempotency)
+            .where(idempotency.c.client == request.client, idempotency.c.key == bindparam("_key"))
+            .values(answer=bindparam("_answer")),
             emptied,
         )
 

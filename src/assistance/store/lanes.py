@@ -113,18 +113,18 @@ def spend(
 
 def waiting_channels(connection: Connection) -> list[str]:
     """The channels on which something waits to be sent."""
-    return _channels(connection, is_waiting)
+    return present(connection, deliveries.c.channel, is_waiting)
 
 
 def parked_channels(connection: Connection) -> list[str]:
     """The channels on which something is parked."""
-    return _channels(connection, is_parked)
+    return present(connection, deliveries.c.channel, is_parked)
 
 
-def _channels(connection: Connection, where: ColumnElement[bool]) -> list[str]:
-    """Their names by a loose index scan: the cost grows with the channels, not with what waits on them."""
+def present(connection: Connection, column: ColumnElement[str], where: ColumnElement[bool]) -> list[str]:
+    """The words in a column by a loose index scan: the cost grows with the words, not with the rows."""
     found: list[str] = []
-    query = select(func.min(deliveries.c.channel)).where(where, deliveries.c.channel > bindparam("last"))
-    while (channel := connection.execute(query, {"last": found[-1] if found else ""}).scalar()) is not None:
-        found.append(channel)
+    query = select(func.min(column)).where(where, column > bindparam("last"))
+    while (word := connection.execute(query, {"last": found[-1] if found else ""}).scalar()) is not None:
+        found.append(word)
     return found

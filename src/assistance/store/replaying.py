@@ -12,12 +12,9 @@ from assistance.store.leasing import Key
 from assistance.store.lifecycle import OVER, untaken
 from assistance.store.rerouting import conversation_goes_on
 from assistance.store.rows import delivery_of
-from assistance.store.schema import deliveries, requests
+from assistance.store.schema import STUCK, deliveries, has_state, requests
 
-STUCK = frozenset({State.RETRYING, State.PARKED, State.FAILED})
-"""Neither delivered nor simply waiting for its time."""
-
-AGAIN = frozenset({State.RETRYING, State.PARKED, State.FAILED, State.SKIPPED})
+AGAIN = STUCK | {State.SKIPPED}
 """What an operator may send again."""
 
 _KEYS_AT_ONCE = 500
@@ -70,7 +67,7 @@ def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
     statement = (
         select(deliveries, requests.c.created_at)
         .join(requests, requests.c.id == deliveries.c.request_id)
-        .where(deliveries.c.state.in_([str(state) for state in selection.states]))
+        .where(has_state(selection.states))
     )
     key = tuple_(deliveries.c.request_id, deliveries.c.n)
     if selection.channel is not None:

@@ -30,6 +30,8 @@ _id = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 
 _UNTAKEN = frozenset({Status.ACCEPTED, Status.NOTIFIED})
 _WAITING = frozenset({State.PENDING, State.RETRYING})
+STUCK = frozenset({State.RETRYING, State.PARKED, State.FAILED})
+"""Neither delivered nor simply waiting for its time."""
 
 
 def _among(column: str, words: Collection[str]) -> str:
@@ -48,6 +50,7 @@ _talking = f"conversation_id IS NOT NULL AND {_open}"
 _failed = "status = 'failed'"
 _untaken = _among("status", _UNTAKEN)
 _waiting = _among("state", _WAITING)
+_stuck = _among("state", STUCK)
 
 requests = Table(
     "requests",
@@ -87,6 +90,13 @@ requests = Table(
     Index(
         "requests_expiring",
         "expires_at",
+        sqlite_where=text(_untaken),
+        postgresql_where=text(_untaken),
+    ),
+    Index(
+        "requests_untaken",
+        "topic",
+        "created_at",
         sqlite_where=text(_untaken),
         postgresql_where=text(_untaken),
     ),
@@ -156,6 +166,7 @@ deliveries = Table(
         sqlite_where=text("state = 'parked'"),
         postgresql_where=text("state = 'parked'"),
     ),
+    Index("deliveries_stuck", "request_id", "n", sqlite_where=text(_stuck), postgresql_where=text(_stuck)),
     sqlite_with_rowid=False,
 )
 
@@ -197,6 +208,7 @@ idempotency = Table(
     Column("answer", LargeBinary, nullable=False),
     Column("expires_at", Double, nullable=False),
     Index("idempotency_expiring", "expires_at"),
+    Index("idempotency_by_request", "request_id"),
     sqlite_with_rowid=False,
 )
 
@@ -231,3 +243,9 @@ def has_status(status: Status) -> ColumnElement[bool]:
     """Whether a request has it, in words by which the few that are open or have failed are found among all."""
     exactly = _one_of(requests.c.status, {status})
     return and_(is_open, exactly) if status in OPEN else exactly
+
+
+def has_state(states: Collection[State]) -> ColumnElement[bool]:
+    """Whether a delivery has one of them, in words by which the few that are stuck are found among all."""
+    exactly = _one_of(deliveries.c.state, states)
+    return and_(_one_of(deliveries.c.state, STUCK), exactly) if STUCK.issuperset(states) else exactly

@@ -90,6 +90,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'parked'"),
         postgresql_where=sa.text("state = 'parked'"),
     )
+    op.create_index(
+        "deliveries_stuck",
+        "deliveries",
+        ["request_id", "n"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('failed', 'parked', 'retrying')"),
+        postgresql_where=sa.text("state IN ('failed', 'parked', 'retrying')"),
+    )
     op.create_table(
         "events",
         sa.Column(
@@ -117,6 +125,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client", "key"),
         sqlite_with_rowid=False,
     )
+    op.create_index("idempotency_by_request", "idempotency", ["request_id"], unique=False)
     op.create_index("idempotency_expiring", "idempotency", ["expires_at"], unique=False)
     op.create_table(
         "lanes",
@@ -211,10 +220,24 @@ def upgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL AND status IN ('accepted', 'claimed', 'notified')"),
         postgresql_where=sa.text("conversation_id IS NOT NULL AND status IN ('accepted', 'claimed', 'notified')"),
     )
+    op.create_index(
+        "requests_untaken",
+        "requests",
+        ["topic", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('accepted', 'notified')"),
+        postgresql_where=sa.text("status IN ('accepted', 'notified')"),
+    )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index(
+        "requests_untaken",
+        table_name="requests",
+        sqlite_where=sa.text("status IN ('accepted', 'notified')"),
+        postgresql_where=sa.text("status IN ('accepted', 'notified')"),
+    )
     op.drop_index(
         "requests_open_conversation",
         table_name="requests",
@@ -255,8 +278,15 @@ def downgrade() -> None:
     op.drop_table("requests")
     op.drop_table("lanes")
     op.drop_index("idempotency_expiring", table_name="idempotency")
+    op.drop_index("idempotency_by_request", table_name="idempotency")
     op.drop_table("idempotency")
     op.drop_table("events")
+    op.drop_index(
+        "deliveries_stuck",
+        table_name="deliveries",
+        sqlite_where=sa.text("state IN ('failed', 'parked', 'retrying')"),
+        postgresql_where=sa.text("state IN ('failed', 'parked', 'retrying')"),
+    )
     op.drop_index(
         "deliveries_parked",
         table_name="deliveries",
