@@ -5,12 +5,10 @@ import json
 import re
 import ssl
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
-
-from tests.fakes.clock import until
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
@@ -36,6 +34,7 @@ class Steady:
         self._owed = 0
         self._under_way = 0
         self._ending = False
+        self._news = asyncio.Event()
         self.statuses: Counter[int | str] = Counter()
         self.rate = 0.0
 
@@ -56,7 +55,7 @@ class Steady:
     async def reached(self, more: int) -> None:
         """Return once there are so many answers more."""
         wanted = self.statuses.total() + more
-        await until(lambda: self.statuses.total() >= wanted, within=600)
+        await self._when(lambda: self.statuses.total() >= wanted)
 
     async def _tick(self, rate: float) -> None:
         loop = asyncio.get_running_loop()
@@ -84,9 +83,15 @@ class Steady:
         self._open.add(connection)
         self._free.append(connection)
 
+    async def _when(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._news.clear()
+            await self._news.wait()
+
     def answered(self, connection: "_Connection", status: int, *, last: bool) -> None:
         self.statuses[status] += 1
         self._under_way -= 1
+        self._news.set()
         if last:
             connection.transport.close()
         else:
@@ -100,6 +105,7 @@ class Steady:
         if connection.waiting:
             self._under_way -= 1
             self.statuses["lost"] += 1
+            self._news.set()
         if not self._ending:
             task = asyncio.get_running_loop().create_task(self._connect())
             self._opening.add(task)
@@ -107,7 +113,7 @@ class Steady:
 
     async def _end(self) -> None:
         self._ending, self._owed = True, 0
-        await until(lambda: not self._under_way, within=60)
+        await self._when(lambda: not self._under_way)
         for connection in list(self._open):
             connection.transport.close()
 

@@ -14,7 +14,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class OtlpReceiver:
-    """Keeps the spans, log records and metric names that it is sent; while `hanging`, it takes and never answers."""
+    """Keeps the spans, log records and metric names that it is sent; while `hanging`, it takes and never answers.
+
+    While `deaf` it answers and does not look: in a test that measures, reading is work for the same processor.
+    """
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -22,6 +25,7 @@ class OtlpReceiver:
         self.metrics: set[str] = set()
         self.bodies: list[bytes] = []
         self.hanging = False
+        self.deaf = False
         self.calls = 0
         self._release = asyncio.Event()
 
@@ -64,6 +68,8 @@ class OtlpReceiver:
         self.calls += 1
         if self.hanging:
             await self._release.wait()
+        if self.deaf:
+            return web.Response(content_type="application/x-protobuf")
         self.bodies.append(body)
         getattr(self, f"_take_{request.match_info['signal']}")(body)
         return web.Response(content_type="application/x-protobuf")

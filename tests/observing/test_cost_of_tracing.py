@@ -1,10 +1,12 @@
 """What a collector costs: little when it answers, nothing more when it hangs."""
 
 import asyncio
+import math
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -31,10 +33,10 @@ def logs() -> Iterator[None]:
 
 @asynccontextmanager
 async def traced(folder: Path, *, hanging: bool, **environ: str) -> AsyncIterator[Service]:
-    """A service whose collector answers, or hangs from the first call on."""
+    """A service whose collector answers, or hangs from the first call on; what the collector costs is not counted."""
     folder.mkdir()
     async with OtlpReceiver() as receiver:
-        receiver.hanging = hanging
+        receiver.hanging, receiver.deaf = hanging, True
         async with running(folder, role=Role.ALL, clock=None, **{**receiver.environ, **environ}) as service:
             yield service
 
@@ -75,47 +77,86 @@ async def test_no_accept_waits_for_a_collector_that_hangs(tmp_path: Path):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """It is above that with a good collector by 5 ms or 5 % at most.
+    """It is above that with a good collector by 5 ms or 5 % at most, over a minute or more.
 
-    Two services with good ones run beside it: where these two differ by more, the machine is too busy to tell.
+    By the median of the differences within many short rounds: what the machine does beside it hits all of a round. It
+    goes on until the interval in which this median lies with 95 % is on one side of the limit.
     """
     async with (
         traced(tmp_path / "a", hanging=False) as good,
-        traced(tmp_path / "b", hanging=False) as control,
+        traced(tmp_path / "b", hanging=False) as again,
         traced(tmp_path / "c", hanging=True) as stuck,
     ):
-        services = (good, control, stuck)
-        for service in services:
+        for service in (good, again, stuck):
             await burst(service, 50)
-        rounds = [[(await burst(service, 300))[1] for service in services] for _ in range(6)]
-    well, again, hanging = (median(column) for column in zip(*rounds, strict=True))
-    told = f"p99 {well * 1000:.1f} ms, again {again * 1000:.1f} ms, hanging {hanging * 1000:.1f} ms"
+        rounds: list[tuple[float, ...]] = []
+        begun = time.monotonic()
+        while True:
+            rounds.append(await _round([good, again, stuck], len(rounds)))
+            grown = _median([hanging - well for well, _, hanging in rounds])
+            limit = max(0.005, 0.05 * median(well for well, _, _ in rounds))
+            took = time.monotonic() - begun
+            if took > 1200 or (took > 70 and not grown.low <= limit <= grown.high):
+                break
+    control = _median([other - well for well, other, _ in rounds])
+    told = f"{len(rounds)} rounds in {took:.0f} s, limit {limit * 1000:.1f} ms: p99 {grown}, of a good one {control}"
     with capsys.disabled():
         print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
-    margin = max(0.005, well * 0.05)
-    if abs(well - again) > margin:
+    if grown.low <= limit < grown.high:
         pytest.skip(f"the machine is too busy to tell: {told}")
-    assert hanging <= max(well, again) + margin
+    assert grown.high <= limit
 
 
-@pytest.mark.parametrize("asks", [60, pytest.param(600, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
-async def test_the_cost_of_tracing_is_told(tmp_path: Path, asks: int, capsys: pytest.CaptureFixture[str]):
-    """Accepts a second with every span exported, against none, in one run: the ratio is printed."""
+async def _round(services: Sequence[Service], number: int) -> tuple[float, ...]:
+    """The p99 of each; another one begins each time."""
+    p99 = dict.fromkeys(range(len(services)), 0.0)
+    for place in range(len(services)):
+        turn = (place + number) % len(services)
+        p99[turn] = (await burst(services[turn], 100))[1]
+    return tuple(p99.values())
+
+
+@dataclass(frozen=True)
+class Interval:
+    """In which the median lies with 95 %, by the ranks of what was seen: whatever its distribution is."""
+
+    low: float
+    middle: float
+    high: float
+
+    def __str__(self) -> str:
+        low, middle, high = (1000 * value for value in (self.low, self.middle, self.high))
+        return f"grows by {middle:+.1f} ms ({low:+.1f} to {high:+.1f})"
+
+
+def _median(values: Sequence[float]) -> Interval:
+    ranked, reach = sorted(values), 0.98 * math.sqrt(len(values))
+    low, high = math.floor(len(values) / 2 - reach), math.ceil(len(values) / 2 + reach)
+    return Interval(ranked[max(low, 0)], median(ranked), ranked[min(high, len(ranked) - 1)])
+
+
+@pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+async def test_the_cost_of_tracing_is_told(tmp_path: Path, rounds: int, capsys: pytest.CaptureFixture[str]):
+    """Accepts a second with every span exported, against none: the median of the ratios within a round is printed."""
     (tmp_path / "a").mkdir()
     async with running(tmp_path / "a") as plain, traced(tmp_path / "b", hanging=False) as observed:
         for service in (plain, observed):
             await burst(service, 30)
-        rounds = [((await burst(plain, asks))[0], (await burst(observed, asks))[0]) for _ in range(4)]
-    without, with_ = (max(column) for column in zip(*rounds, strict=True))
+        ratios = []
+        for number in range(rounds):
+            pair = [plain, observed] if number % 2 else [observed, plain]
+            speed = {service.url: (await burst(service, 60))[0] for service in pair}
+            ratios.append(speed[observed.url] / speed[plain.url])
+    low, middle, high = quantiles(ratios)
     with capsys.disabled():
         print(  # noqa: T201 - the figure is what this is for
-            f"\n  accepts/s without tracing {without:.0f}, with {with_:.0f}: {with_ / without:.2f}"
+            f"\n  accepts/s with tracing, as a part of those without: {middle:.2f} ({low:.2f} to {high:.2f})"
         )
-    assert with_ > without / 3
+    assert middle > 1 / 3
 
 
 async def test_what_waits_for_a_collector_that_hangs_is_bounded(capsys: pytest.CaptureFixture[str]):
