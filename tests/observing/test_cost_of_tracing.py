@@ -81,7 +81,7 @@ async def test_no_accept_waits_for_a_collector_that_hangs(tmp_path: Path):
 async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """It is above that with a good collector by 5 ms or 5 % at most, over a minute or more.
+    """It is above that with good collectors, of which two run, by 5 ms or 5 % at most, over a minute or more.
 
     By the median of the differences within many short rounds: what the machine does beside it hits all of a round. It
     goes on until the interval in which this median lies with 95 % is on one side of the limit.
@@ -97,7 +97,7 @@ async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(
         begun = time.monotonic()
         while True:
             rounds.append(await _round([good, again, stuck], len(rounds)))
-            grown = _median([hanging - well for well, _, hanging in rounds])
+            grown = _median([hanging - (well + other) / 2 for well, other, hanging in rounds])
             limit = max(0.005, 0.05 * median(well for well, _, _ in rounds))
             took = time.monotonic() - begun
             if took > 1200 or (took > 70 and not grown.low <= limit <= grown.high):
