@@ -52,8 +52,12 @@ def test_a_compose_implementation_reads_the_file(tmp_path: Path) -> None:
     copy.parent.mkdir(parents=True)
     shutil.copy(FILE, copy)
     (tmp_path / ".env").touch()
+    # It asks the engine for its version and nothing else, and ends where there is no engine.
+    engine = tmp_path / "podman"
+    engine.write_text("#!/bin/sh\necho podman version 5.0.0\n", encoding="utf-8")
+    engine.chmod(0o755)
     done = subprocess.run(
-        [COMPOSER, "--file", copy, "config"],
+        [COMPOSER, "--podman-path", engine, "--file", copy, "config"],
         env={**os.environ, **FILLED_IN},
         capture_output=True,
         text=True,
