@@ -44,11 +44,11 @@ class Steady:
         await asyncio.gather(*(self._connect() for _ in range(self._size)))
         loop, before = asyncio.get_running_loop(), self.statuses.total()
         began = loop.time()
-        ticking = asyncio.create_task(self._tick(rate))
+        self._tick(rate, began, 0)
         try:
             yield
         finally:
-            ticking.cancel()
+            self._ticking.cancel()
             self.rate = (self.statuses.total() - before) / (loop.time() - began)
             await self._end()
 
@@ -57,15 +57,12 @@ class Steady:
         wanted = self.statuses.total() + more
         await self._when(lambda: self.statuses.total() >= wanted)
 
-    async def _tick(self, rate: float) -> None:
+    def _tick(self, rate: float, began: float, sent: int) -> None:
         loop = asyncio.get_running_loop()
-        began, due = loop.time(), 0
-        while True:
-            await asyncio.sleep(_TICK)
-            now_due = int((loop.time() - began) * rate)
-            self._owed = min(self._owed + now_due - due, int(rate))
-            due = now_due
-            self._send()
+        due = int((loop.time() - began) * rate)
+        self._owed = min(self._owed + due - sent, int(rate))
+        self._send()
+        self._ticking = loop.call_later(_TICK, self._tick, rate, began, due)
 
     def _send(self) -> None:
         while self._owed and self._free:

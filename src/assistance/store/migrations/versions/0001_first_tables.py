@@ -231,80 +231,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
-    op.drop_index(
-        "requests_untaken",
-        table_name="requests",
-        sqlite_where=sa.text("status IN ('accepted', 'notified')"),
-        postgresql_where=sa.text("status IN ('accepted', 'notified')"),
-    )
-    op.drop_index(
-        "requests_open_conversation",
-        table_name="requests",
-        sqlite_where=sa.text("conversation_id IS NOT NULL AND status IN ('accepted', 'claimed', 'notified')"),
-        postgresql_where=sa.text("conversation_id IS NOT NULL AND status IN ('accepted', 'claimed', 'notified')"),
-    )
-    op.drop_index(
-        "requests_open",
-        table_name="requests",
-        sqlite_where=sa.text("status IN ('accepted', 'claimed', 'notified')"),
-        postgresql_where=sa.text("status IN ('accepted', 'claimed', 'notified')"),
-    )
-    op.drop_index(
-        "requests_not_erased",
-        table_name="requests",
-        sqlite_where=sa.text("description IS NOT NULL"),
-        postgresql_where=sa.text("description IS NOT NULL"),
-    )
-    op.drop_index(
-        "requests_failed",
-        table_name="requests",
-        sqlite_where=sa.text("status = 'failed'"),
-        postgresql_where=sa.text("status = 'failed'"),
-    )
-    op.drop_index(
-        "requests_expiring",
-        table_name="requests",
-        sqlite_where=sa.text("status IN ('accepted', 'notified')"),
-        postgresql_where=sa.text("status IN ('accepted', 'notified')"),
-    )
-    op.drop_index(
-        "requests_by_conversation",
-        table_name="requests",
-        sqlite_where=sa.text("conversation_id IS NOT NULL"),
-        postgresql_where=sa.text("conversation_id IS NOT NULL"),
-    )
-    op.drop_index("requests_by_client", table_name="requests")
+    """Drop them; their indexes go with them."""
     op.drop_table("requests")
     op.drop_table("lanes")
-    op.drop_index("idempotency_expiring", table_name="idempotency")
-    op.drop_index("idempotency_by_request", table_name="idempotency")
     op.drop_table("idempotency")
     op.drop_table("events")
-    op.drop_index(
-        "deliveries_stuck",
-        table_name="deliveries",
-        sqlite_where=sa.text("state IN ('failed', 'parked', 'retrying')"),
-        postgresql_where=sa.text("state IN ('failed', 'parked', 'retrying')"),
-    )
-    op.drop_index(
-        "deliveries_parked",
-        table_name="deliveries",
-        sqlite_where=sa.text("state = 'parked'"),
-        postgresql_where=sa.text("state = 'parked'"),
-    )
-    op.drop_index(
-        "deliveries_leased",
-        table_name="deliveries",
-        sqlite_where=sa.text("state = 'sending'"),
-        postgresql_where=sa.text("state = 'sending'"),
-    )
-    op.drop_index(
-        "deliveries_due",
-        table_name="deliveries",
-        sqlite_where=sa.text("state IN ('pending', 'retrying')"),
-        postgresql_where=sa.text("state IN ('pending', 'retrying')"),
-    )
     op.drop_table("deliveries")
     op.drop_table("beats")
     op.drop_table("attempts")
