@@ -81,10 +81,10 @@ async def test_one_trace_leads_from_the_bot_to_the_provider(
 async def test_every_accept_is_linked_to_its_deliveries(service: Service, receiver: OtlpReceiver):
     """Of 200 asks at once, none is without its delivery's span, in the same trace and under the accept's span."""
     await asyncio.gather(*(service.ask("sales", f"Number {number}") for number in range(200)))
-    await until(lambda: len(receiver.named("deliver sales-slack")) == 200, within=30)
-    await until(lambda: len(receiver.named("POST /assistance")) == 200)
+    await until(lambda: len(receiver.named("deliver sales-slack")) == 200, within=60)
+    await until(lambda: len(receiver.named("POST /assistance")) == 200, within=60)
     accepts = {(span.trace_id, span.span_id) for span in receiver.named("POST /assistance")}
-    await until(lambda: accepts <= set(committed(receiver)))
+    await until(lambda: accepts <= set(committed(receiver)), within=60)
     delivered = {(span.trace_id, span.parent_span_id) for span in receiver.named("deliver sales-slack")}
     linked = {(link.trace_id, link.span_id) for span in receiver.named("deliver sales-slack") for link in span.links}
     assert accepts == delivered == linked
