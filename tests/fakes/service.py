@@ -93,45 +93,72 @@ class Service:
             headers = {"Prefer": "wait=2", "If-None-Match": answer.headers["ETag"]}
 
 
+@dataclass
+class Outside:
+    """What a service talks to, which outlives it; `environ` are the settings that lead there."""
+
+    slack: FakeSlack
+    smtp: FakeSmtp
+    jwks: JwksServer
+    forger: Forger
+    session: aiohttp.ClientSession
+    routing_file: Path
+    environ: dict[str, str]
+
+
 @asynccontextmanager
-async def running(
-    folder: Path, routing: str = ROUTING, role: Role = Role.ALL, clock: Clock | None = None, **environ: str
-) -> AsyncIterator[Service]:
-    """A service in `folder`; `environ` overrides its settings."""
+async def outside(folder: Path, routing: str = ROUTING, now: float | None = None) -> AsyncIterator[Outside]:
+    """Issuer, Slack and mail server, and a routing file in `folder`; tokens are good from `now` on."""
     async with (
         JwksServer() as jwks,
         FakeSlack(tokens={"xoxb-test"}, channels={"C0SALES"}) as slack,
         FakeSmtp() as smtp,
         aiohttp.ClientSession() as session,
     ):
-        forger = Forger(issuer=jwks.issuer, audience=AUDIENCE, now=time.time())
+        forger = Forger(issuer=jwks.issuer, audience=AUDIENCE, now=time.time() if now is None else now)
         jwks.keys = forger.jwks()
         file = folder / "assistance.yaml"
         file.write_text(routing.format(slack=slack.api_url), encoding="utf-8")
-        settings = load_settings(
-            {
-                "ASSISTANCE_CONFIG": str(file),
-                "ASSISTANCE_DATABASE_URL": f"sqlite:///{folder}/assistance.db",
-                "ASSISTANCE_OIDC_ISSUER": jwks.issuer,
-                "ASSISTANCE_OIDC_AUDIENCE": AUDIENCE,
-                "ASSISTANCE_SECRET_KEY": "a-secret-key-that-is-long-enough",
-                "ASSISTANCE_RATE_LIMIT_UNAUTHENTICATED": "off",
-                "SLACK_TOKEN": "xoxb-test",
-                "SMTP_URL": smtp.url,
-                **environ,
-            },
-            None,
-            dev=False,
-        )
-        async with open_house(settings, dev=False, role=role, clock=clock) as house:
-            server, stop = HttpServer(house.api, listen("127.0.0.1", 0), clock=house.clock), asyncio.Event()
-            life = asyncio.create_task(live(house, server, stop, linger=0))
-            try:
-                await _ready(session, server.url, life)
-                yield Service(server.url, house, slack, smtp, jwks, forger, file, session)
-            finally:
-                stop.set()
-                await life
+        environ = {
+            "ASSISTANCE_CONFIG": str(file),
+            "ASSISTANCE_DATABASE_URL": f"sqlite:///{folder}/assistance.db",
+            "ASSISTANCE_OIDC_ISSUER": jwks.issuer,
+            "ASSISTANCE_OIDC_AUDIENCE": AUDIENCE,
+            "ASSISTANCE_SECRET_KEY": "a-secret-key-that-is-long-enough",
+            "ASSISTANCE_RATE_LIMIT_UNAUTHENTICATED": "off",
+            "SLACK_TOKEN": "xoxb-test",
+            "SMTP_URL": smtp.url,
+        }
+        yield Outside(slack, smtp, jwks, forger, session, file, environ)
+
+
+@asynccontextmanager
+async def inside(
+    around: Outside, role: Role = Role.ALL, clock: Clock | None = None, **environ: str
+) -> AsyncIterator[Service]:
+    """The service among all that; `environ` overrides its settings."""
+    settings = load_settings({**around.environ, **environ}, None, dev=False)
+    async with open_house(settings, dev=False, role=role, clock=clock) as house:
+        server, stop = HttpServer(house.api, listen("127.0.0.1", 0), clock=house.clock), asyncio.Event()
+        life = asyncio.create_task(live(house, server, stop, linger=0))
+        try:
+            await _ready(around.session, server.url, life)
+            yield Service(
+                *(server.url, house, around.slack, around.smtp, around.jwks, around.forger),
+                *(around.routing_file, around.session),
+            )
+        finally:
+            stop.set()
+            await life
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, routing: str = ROUTING, role: Role = Role.ALL, clock: Clock | None = None, **environ: str
+) -> AsyncIterator[Service]:
+    """A service in `folder` with surroundings of its own."""
+    async with outside(folder, routing) as around, inside(around, role, clock, **environ) as service:
+        yield service
 
 
 async def _ready(session: aiohttp.ClientSession, url: str, life: asyncio.Task[None]) -> None:

@@ -46,10 +46,6 @@ class _Link:
     held: bool = False
     passed: dict[Direction, int] = field(default_factory=lambda: {"requests": 0, "answers": 0})
 
-    def cut(self) -> None:
-        for _, writer in (self.client, self.server):
-            reset(writer.transport)
-
 
 def to(host: str, port: int) -> Connect:
     """Where a proxy leads: a TCP server."""
@@ -94,11 +90,10 @@ class ToxicProxy:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        for link in self._links:
-            link.cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was reset is closed when the loop comes round
 
     async def __aenter__(self) -> Self:
         await self.up()
@@ -109,29 +104,31 @@ class ToxicProxy:
     ) -> None:
         await self.down()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, *client: *Ends) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        ends = [client]
         try:
-            link = _Link((reader, writer), await self._connect())
-        except OSError:
-            reset(writer.transport)
-            return
-        finally:
-            self._tasks.discard(task)
-        self._links.add(link)
-        passing = asyncio.gather(self._pass(link, "requests"), self._pass(link, "answers"))
-        self._tasks.add(task)
-        try:
-            await passing
+            ends.append(await self._connect())
+            await self._join(_Link(client, ends[1]))
         except (OSError, asyncio.CancelledError):
-            link.cut()
+            for _, writer in ends:
+                reset(writer.transport)
         finally:
-            for _, end in (link.client, link.server):
-                end.close()
-            self._links.discard(link)
+            for _, writer in ends:
+                writer.close()
             self._tasks.discard(task)
+
+    async def _join(self, link: _Link) -> None:
+        self._links.add(link)
+        passing = [asyncio.create_task(self._pass(link, direction)) for direction in link.passed]
+        try:
+            await asyncio.gather(*passing)
+        finally:
+            for task in passing:
+                task.cancel()
+            self._links.discard(link)
 
     async def _pass(self, link: _Link, direction: Direction) -> None:
         reader, writer = (
