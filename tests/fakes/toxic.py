@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
+from assistance.model import SystemClock
 from assistance.sandbox.faults import reset
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -138,7 +139,7 @@ class ToxicProxy:
             while data:
                 toxic = await self._heard(link, direction)
                 piece, data = self._split(toxic, link, direction, data)
-                await asyncio.sleep(self._rng.uniform(*toxic.delay))
+                await SystemClock().sleep(self._rng.uniform(*toxic.delay))
                 if not await self._hand_on(toxic, link, direction, piece, writer):
                     return
         with suppress(OSError):

@@ -11,6 +11,7 @@ from tests.fakes.clock import until
 from tests.http.wire import Wire, application, ask, head, post
 
 from assistance.http.server import serve
+from assistance.model import SystemClock
 from assistance.sandbox.faults import reset
 
 UNREAD_SECONDS = 0.3
@@ -102,7 +103,7 @@ async def test_a_client_that_reads_slowly_is_heard_out():
         read = 0
         while read < 60 * 100_000:
             read += len(await asyncio.to_thread(slow.recv, 200_000))
-            await asyncio.sleep(UNREAD_SECONDS / 10)
+            await SystemClock().sleep(UNREAD_SECONDS / 10)
         assert asyncio.get_running_loop().time() - began > UNREAD_SECONDS
         slow.close()
 

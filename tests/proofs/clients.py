@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 from tests.fakes.process import ServiceProcess
 
+from assistance.model import SystemClock
+
 _TAILS = ("please", "¿cuánto cuesta? 💶", "a <b> & c", "line one\nline two", "日本語の文章")
 
 
@@ -97,7 +99,7 @@ class Clients:
         """Nobody makes up for what could not be asked while the service was down."""
         now = asyncio.get_running_loop().time()
         self._turn_at = max(self._turn_at + self._pause, now)
-        await asyncio.sleep(self._turn_at - now)
+        await SystemClock().sleep(self._turn_at - now)
 
     async def _next(self) -> ServiceProcess:
         for service in itertools.islice(self._services, self._number):

@@ -82,10 +82,7 @@ async def open_house(
     async with AsyncExitStack() as opened:
         sandbox = await opened.enter_async_context(development.sandbox(settings.environ)) if dev else None
         routing = _routing(settings, sandbox, machine)
-        metrics = set_up_metrics(settings.environ, __version__)
-        tracing = set_up_tracing(settings.environ, __version__)
-        for last in (tracing.shutdown, metrics.shutdown):
-            opened.push_async_callback(asyncio.to_thread, last)
+        metrics, tracing = _telemetry(settings, opened)
         store = open_store(_database(settings, dev=dev), metrics.committed, tracing.tracer("assistance.store"))
         opened.callback(store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
@@ -110,6 +107,14 @@ async def open_house(
         watch(metrics, house.backlog, house.auditor, dispatcher)
         house.api = _api(house, dev=dev, role=role)
         yield house
+
+
+def _telemetry(settings: Settings, opened: AsyncExitStack) -> tuple[Metrics, Tracing]:
+    metrics = set_up_metrics(settings.environ, __version__)
+    tracing = set_up_tracing(settings.environ, __version__)
+    for last in (tracing.shutdown, metrics.shutdown):
+        opened.push_async_callback(asyncio.to_thread, last)
+    return metrics, tracing
 
 
 def _database(settings: Settings, *, dev: bool) -> str:
