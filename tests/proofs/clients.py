@@ -11,8 +11,6 @@ from typing import Any
 import aiohttp
 from tests.fakes.process import ServiceProcess
 
-from assistance.model import SystemClock
-
 _TAILS = ("please", "¿cuánto cuesta? 💶", "a <b> & c", "line one\nline two", "日本語の文章")
 
 
@@ -88,8 +86,9 @@ class Clients:
     async def _bot(self) -> None:
         for ask in self._left:
             while True:
+                service = await self._next()
                 await self._turn()
-                await self._ask(await self._next(), ask)
+                await self._ask(service if service.up.is_set() else await self._next(), ask)
                 # Who supervises will say when the service is back; until then there is nobody to ask.
                 await asyncio.sleep(0)
                 if ask.status in {201, 200} or ask.key is None:
@@ -99,7 +98,7 @@ class Clients:
         """Nobody makes up for what could not be asked while the service was down."""
         now = asyncio.get_running_loop().time()
         self._turn_at = max(self._turn_at + self._pause, now)
-        await SystemClock().sleep(self._turn_at - now)
+        await come(self._turn_at)
 
     async def _next(self) -> ServiceProcess:
         for service in itertools.islice(self._services, self._number):
@@ -115,6 +114,17 @@ class Clients:
             async with self._progress:
                 self._answered += 1
                 self._progress.notify_all()
+
+
+async def come(due: float) -> None:
+    """Return as soon as the loop's time is `due`."""
+    loop = asyncio.get_running_loop()
+    there: asyncio.Future[None] = loop.create_future()
+    alarm = loop.call_at(due, there.set_result, None)
+    try:
+        await there
+    finally:
+        alarm.cancel()
 
 
 async def tell(service: ServiceProcess, ask: Ask) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tests.fakes.process import ServiceProcess
-from tests.proofs.clients import Ask, tell
+from tests.proofs.clients import Ask, come, tell
 
 
 @dataclass(slots=True)
@@ -48,12 +48,7 @@ async def ticks(rate: float, seconds: float) -> AsyncIterator[float]:
     began = loop.time()
     for number in range(int(rate * seconds)):
         due = began + number / rate
-        come: asyncio.Future[None] = loop.create_future()
-        alarm = loop.call_at(due, come.set_result, None)
-        try:
-            await come
-        finally:
-            alarm.cancel()
+        await come(due)
         yield due
 
 

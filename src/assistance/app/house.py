@@ -77,11 +77,10 @@ async def open_house(
     Raises:
         RoutingError, StoreRefusedError: the routing file, or the database, cannot be used.
     """
-    machine = clock or SystemClock()
-    clock = SteadyClock(machine)
+    clock = SteadyClock(clock or SystemClock())
     async with AsyncExitStack() as opened:
         sandbox = await opened.enter_async_context(development.sandbox(settings.environ)) if dev else None
-        routing = _routing(settings, sandbox, machine)
+        routing = _routing(settings, sandbox, clock.machine)
         metrics, tracing = _telemetry(settings, opened)
         store = open_store(_database(settings, dev=dev), metrics.committed, tracing.tracer("assistance.store"))
         opened.callback(store.close)
@@ -93,7 +92,7 @@ async def open_house(
             routing=routing,
             store=store,
             http=http,
-            jwks=_jwks(settings, http, machine, metrics, dev=dev),
+            jwks=_jwks(settings, http, clock.machine, metrics, dev=dev),
             desk=Desk(store, clock, lambda: routing.current, dispatcher),
             metrics=metrics,
             tracing=tracing,
