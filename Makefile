@@ -22,7 +22,8 @@ run: $(VENV)/.installed ## Serve on http://127.0.0.1:8000 in development mode
 	@exec $(bin)/assistance serve --dev
 
 test: lint ## Everything CI runs: lint, types, import contracts, tests, the demo
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest -m "not long and not alone" -n 2 --dist loadfile
+	$(bin)/python -m pytest -m "alone and not long"
 	$(bin)/assistance demo
 
 demo: $(VENV)/.installed ## Play the main job once and show what arrived
