@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.proofs.load import Phase, steadily
 from tests.proofs.sinks import copies
 from tests.proofs.toxics import SPELLS, cast, doubtful, lift, reasons, troubled
 
-RATE = 40
+RATE = 20
 PATIENCE = 10.0
 """Seconds for which a caller waits for the store at most."""
 SHORT, LONG = 0.5, pytest.param(20.0, marks=[pytest.mark.long, pytest.mark.timeout(1800)])
@@ -35,7 +36,7 @@ async def test_who_asks_does_not_feel_the_network_behind_the_service(
     """Every ask is 201 whatever happens on that leg; afterwards all of it is delivered, once where that is known."""
     async with surroundings(tmp_path, keep=100_000) as around, troubled(leg, around, database, rng) as (service, proxy):
         log, phase = await _under_trouble(service, proxy, seconds, rng)
-        await settled(service, database, within=60 + 10 * seconds)
+        await settled(service, database, within=60 + 30 * seconds)
         findings = check(log, copies(around), database, doubtful(database))
         failed = reasons(database)
     say(f"{phase}; {findings}; tries {dict(failed)}")
@@ -51,6 +52,9 @@ async def test_a_store_behind_a_bad_network_is_waited_for_or_said_to_be_away(
     seconds: float, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
     """201, or 503 in time; asked again under their key all are there, each once and delivered once."""
+    if seconds > SHORT:
+        # A lease that ends while the store is silent would be another matter: see the proof of zombies.
+        database = replace(database, plants=())
     async with (
         surroundings(tmp_path, keep=100_000) as around,
         troubled("postgresql", around, database, rng) as (service, proxy),
@@ -60,7 +64,7 @@ async def test_a_store_behind_a_bad_network_is_waited_for_or_said_to_be_away(
         said = Counter(bool(ask.retry_after) for ask in refused)
         await service.when(service.ready, 30)
         again = await _again(service, [ask for ask in refused if ask.key])
-        await settled(service, database, within=60)
+        await settled(service, database, within=90)
         findings = check(log, copies(around), database)
     say(f"{phase}; then {again}; {findings}")
     assert set(phase.statuses) <= {201, 503}

@@ -27,6 +27,8 @@ BODIES = st.builds(
     st.sampled_from([{}, {}, {"conversation_id": "c1"}, {"expires_in": 3_600, "metadata": {"plan": "pro", "n": 2}}]),
 )
 LAYOUTS = st.sampled_from(["as it is", "spaced", "turned round"])
+_RESTARTS = 2
+"""In one life: they take longer than all the rest."""
 SCOPES = {"messages": "request-assistance", "cancel": "request-assistance"}
 
 
@@ -40,6 +42,7 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.life = Life()
+        self.restarts = 0
         self.clock = ManualClock()
         self.stack = AsyncExitStack()
         self.url = self.database()
@@ -64,6 +67,15 @@ class Machine(RuleBasedStateMachine):
     @rule(client=CLIENTS, key=st.none() | KEYS, body=BODIES, layout=LAYOUTS)
     def ask(self, client: str, key: str | None, body: Body, layout: str) -> None:
         """New, again under the same key, with another body, of another client, in an open conversation."""
+        self._judge(client, key, body, self.runner.run(self._post(client, key, body, layout)))
+
+    @precondition(lambda self: self.life.keys)
+    @rule(data=st.data(), same=st.booleans(), layout=LAYOUTS)
+    def ask_again(self, data: st.DataObject, layout: str, *, same: bool) -> None:
+        """A key that was used: the same answer as long as it counts, another body is refused."""
+        client, key = data.draw(st.sampled_from(list(self.life.keys)))
+        body = self.life.keys[client, key].body
+        body = body if same else {**body, "description": body["description"] + "!"}
         self._judge(client, key, body, self.runner.run(self._post(client, key, body, layout)))
 
     @rule(client=CLIENTS, body=BODIES, many=st.integers(2, 4))
@@ -182,9 +194,11 @@ class Machine(RuleBasedStateMachine):
         for id_ in self.life.requests:
             self._seen(id_)
 
+    @precondition(lambda self: self.life.requests and self.restarts < _RESTARTS)
     @rule()
     def restart(self) -> None:
         """Another process on the same store knows all of it."""
+        self.restarts += 1
         self.runner.run(self.stack.aclose())
         self.runner.run(self._open())
         self._everything()

@@ -25,6 +25,7 @@ _WRITERS, _READERS = 3, 4
 _POOL_SECONDS = 5
 SILENCE = 12.0
 """Seconds after which a server that owes an answer is given up: more than it may take for a statement."""
+_HELLO = 5.0
 _LOOK_EVERY = 0.1
 _DEFAULTS = {
     "connect_timeout": 5,
@@ -57,8 +58,10 @@ class _Impatient(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[T], interval: float = _LOOK_EVERY, timeout: float | None = None) -> T:
         """See psycopg."""
+        # Outside of transactions only small questions are asked, whether anybody is there at all among them.
+        silence = min(_HELLO, SILENCE) if self.autocommit else SILENCE
         try:
-            return super().wait(gen, interval, SILENCE if timeout is None else timeout)
+            return super().wait(gen, interval, silence if timeout is None else timeout)
         except psycopg.OperationalError:
             if timeout is None and self.info.transaction_status is TransactionStatus.ACTIVE:
                 # The answer is still to come; closed, nobody takes it for that to the next question.
