@@ -59,10 +59,12 @@ async def test_the_watchman_hears_every_minute_while_all_is_well():
 @pytest.mark.parametrize("url", ["http://watchman.example/canary", "ftp://watchman.example/canary", "https:///canary"])
 def test_the_watchmans_url_is_safe_and_secret(url: str):
     """Only https, or http on loopback; what is refused is not repeated, what is taken shows in no `repr`."""
+    needed = {"OIDC_ISSUER": "https://issuer.example/", "OIDC_AUDIENCE": "api", "SECRET_KEY": "k" * 32}
+    environ = {f"ASSISTANCE_{name}": value for name, value in needed.items()}
     with pytest.raises(SettingsError) as refusal:
-        load_settings({"ASSISTANCE_DEAD_MAN_URL": url}, None, dev=True)
+        load_settings({**environ, "ASSISTANCE_DEAD_MAN_URL": url}, None, dev=False)
     assert "ASSISTANCE_DEAD_MAN_URL" in str(refusal.value)
     assert "canary" not in str(refusal.value)
-    taken = load_settings({"ASSISTANCE_DEAD_MAN_URL": "https://watchman.example/canary"}, None, dev=True)
+    taken = load_settings({**environ, "ASSISTANCE_DEAD_MAN_URL": "https://watchman.example/canary"}, None, dev=False)
     assert taken.dead_man_url is not None
     assert "canary" not in repr(taken)
