@@ -102,7 +102,7 @@ async def test_readers_see_whole_commits_while_writers_write(store: Store):
     assert looks > 1
 
 
-@pytest.mark.parametrize("at", [NOW, NOW + 10])
+@pytest.mark.parametrize("at", [NOW, NOW + 10], ids=["now", "later"])
 async def test_a_store_that_can_be_written_to_says_so(store: Store, at: float):
     """Again and again."""
     await store.check_writable(at)
