@@ -21,6 +21,9 @@ from tests.fakes.toxic import Connect, Ends
 
 from assistance.store import migrate
 
+_numbers = itertools.count()
+"""Several servers of a test run may be one and the same."""
+
 
 class Postgres:
     """A running server; `url` leads to a database that is nobody's. `own`: it was started for this test run."""
@@ -28,7 +31,6 @@ class Postgres:
     def __init__(self, url: str, *, own: bool) -> None:
         self.url = url
         self.own = own
-        self._numbers = itertools.count()
         self._template: str | None = None
 
     def at(self, database: str) -> str:
@@ -44,7 +46,7 @@ class Postgres:
 
     def empty(self) -> str:
         """The name of a new database with nothing in it."""
-        name = f"assistance_{os.getpid()}_{next(self._numbers)}"
+        name = f"assistance_{os.getpid()}_{next(_numbers)}"
         self.run("CREATE DATABASE {}", name)
         return name
 
@@ -53,7 +55,7 @@ class Postgres:
         if self._template is None:
             self._template = self.empty()
             migrate(self.at(self._template))
-        name = f"assistance_{os.getpid()}_{next(self._numbers)}"
+        name = f"assistance_{os.getpid()}_{next(_numbers)}"
         self.run("CREATE DATABASE {} TEMPLATE {}", name, self._template)
         return name
 

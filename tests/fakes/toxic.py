@@ -16,6 +16,7 @@ Connect = Callable[[], Awaitable[Ends]]
 Direction = Literal["requests", "answers"]
 
 _CHUNK = 65_536
+_CLOCK = SystemClock()
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class ToxicProxy:
             while data:
                 toxic = await self._heard(link, direction)
                 piece, data = self._split(toxic, link, direction, data)
-                await SystemClock().sleep(self._rng.uniform(*toxic.delay))
+                await _CLOCK.sleep(self._rng.uniform(*toxic.delay))
                 if not await self._hand_on(toxic, link, direction, piece, writer):
                     return
         with suppress(OSError):
