@@ -11,7 +11,7 @@ from assistance import __version__
 from assistance.http import adding, asking, docs, events, health, looking, operating, replaying, topics, working
 from assistance.http.document import describe
 from assistance.http.middleware import protect
-from assistance.http.problems import Problem, add_problem_handlers, problem_response
+from assistance.http.problems import add_problem_handlers, problem_response, store_unavailable
 from assistance.http.services import Services
 from assistance.http.spans import Discreet, untraced
 from assistance.store import StoreUnavailableError
@@ -81,11 +81,4 @@ def _application(tracer_provider: TracerProvider | None, *, described: bool) -> 
 
 
 async def _on_store_unavailable(request: Request, _error: Exception) -> Response:
-    problem = Problem(
-        503,
-        "Store unavailable",
-        "Nothing can be stored or read at the moment. Try again, with the same Idempotency-Key where there is one.",
-        type_="/problems/store-unavailable",
-        headers={"Retry-After": "1"},
-    )
-    return problem_response(problem, request.scope)
+    return problem_response(store_unavailable(), request.scope)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
@@ -19,7 +20,7 @@ from assistance.intake import Ask, Caller, UnknownCallbackError, UnknownTopicErr
 from assistance.model import AssistanceRequest, Delivery, Status
 from assistance.security import Principal
 from assistance.security.scopes import REQUEST, may_request, topics_for
-from assistance.store import Acceptance, Accepted, KeyReusedError
+from assistance.store import Acceptance, Accepted, KeyReusedError, StoreUnavailableError
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
 _LONGEST_WAIT = 30.0
@@ -109,7 +110,10 @@ async def _told(
     """The request once a channel has it or it is over, or as it is after `seconds`."""
 
     async def look() -> tuple[AssistanceRequest, Sequence[Delivery]]:
-        return await services.store.get(request.id) or (request, deliveries)
+        # It is stored: that news of it cannot be read just now must not turn the answer into a refusal.
+        with suppress(StoreUnavailableError):
+            return await services.store.get(request.id) or (request, deliveries)
+        return request, deliveries
 
     return await services.waiting.until(request.id, look, lambda seen: seen[0].status is not Status.ACCEPTED, seconds)
 

@@ -146,6 +146,17 @@ def refused(place: tuple[str | int, ...], detail: str) -> Problem:
     return validation_problem([{"type": _OURS, "loc": place, "msg": detail}])
 
 
+def store_unavailable() -> Problem:
+    """The refusal of what can be neither stored nor read just now."""
+    return Problem(
+        503,
+        "Store unavailable",
+        "Nothing can be stored or read at the moment. Try again, with the same Idempotency-Key where there is one.",
+        type_="/problems/store-unavailable",
+        headers={"Retry-After": "1"},
+    )
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Let `app` refuse with problem documents; what fails unforeseen is answered by the middleware."""
     app.add_exception_handler(RequestValidationError, _on_validation)

@@ -7,7 +7,8 @@ from opentelemetry import trace
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistance.http.problems import Problem, problem_response
+from assistance.http.problems import Problem, problem_response, store_unavailable
+from assistance.store import StoreUnavailableError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -48,4 +49,6 @@ class ShortCut:
             response = await self._endpoint(Request(scope, receive))
         except Problem as problem:
             response = problem_response(problem, scope)
+        except StoreUnavailableError:
+            response = problem_response(store_unavailable(), scope)
         await response(scope, receive, send)
