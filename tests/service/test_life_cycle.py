@@ -19,7 +19,7 @@ from tests.service.machine import Machine
 @pytest.mark.parametrize("environ", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(10, 30), pytest.param(400, 50, marks=[pytest.mark.long, pytest.mark.timeout(7200)])],
+    [(6, 25), pytest.param(400, 50, marks=[pytest.mark.long, pytest.mark.timeout(7200)])],
     ids=["short", "long"],
 )
 def test_any_life_is_the_one_that_the_model_says(
