@@ -16,10 +16,8 @@ from sqlalchemy import Engine, Row, create_engine, text
 from sqlalchemy.pool import NullPool
 
 _OWED = "state IN ('pending', 'retrying', 'sending', 'parked')"
-_SHORT_LEASE = 2.0
-"""Seconds of the lease that `short_leases` plants."""
-CALM = 8.0, ("calm_leases",)
-"""For `postgresql`, where several processes send: none of them may lose a lease because the machine is busy."""
+_LEASE = 8.0
+"""Seconds of the lease that `calm_leases` plants."""
 
 
 def _nothing() -> bool:
@@ -85,8 +83,11 @@ def _sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]
     yield sqlite(folder)
 
 
-def postgresql(url: str, takeover: float = _SHORT_LEASE, plants: tuple[str, ...] = ("short_leases",)) -> Database:
-    """The database at `url`. What a dead process held comes back when its lease ends, so that leases are short here."""
+def postgresql(url: str, takeover: float = _LEASE, plants: tuple[str, ...] = ("calm_leases",)) -> Database:
+    """The database at `url`. What a dead process held comes back when its lease ends, so that leases are short here.
+
+    Not as short as may be: a process that a busy machine lets wait must not lose what it has just leased.
+    """
 
     def connect() -> Engine:
         return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)

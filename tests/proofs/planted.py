@@ -75,7 +75,7 @@ def body_not_compared() -> None:
 def short_leases() -> None:
     """No bug: leases that a test can outlive."""
     put(dispatcher, "LEASE", 2.0)
-    put(housekeeping, "EVERY", 0.6)
+    put(housekeeping, "EVERY", 0.3)
 
 
 def calm_leases() -> None:

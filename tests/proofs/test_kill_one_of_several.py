@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes.postgres import Postgres
@@ -12,7 +13,7 @@ from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.clients import Clients, asks
 from tests.proofs.conftest import Say
 from tests.proofs.crashes import Crash, judged, settled
-from tests.proofs.databases import CALM, Database, postgresql
+from tests.proofs.databases import Database, postgresql
 from tests.proofs.launch import fleet
 from tests.proofs.sinks import copies
 
@@ -65,7 +66,7 @@ async def test_the_others_go_on_when_one_is_killed(
     total: int, rounds: int, postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
 ):
     """API and dispatcher die in turn under load: clients find the other API, and nothing acknowledged is lost."""
-    database = postgresql(postgres.at(postgres.migrated()), *CALM)
+    database = postgresql(postgres.at(postgres.migrated()))
     log, crashes, starts = asks(total, rng), [], []
     async with surroundings(tmp_path, keep=2 * total) as around, fleet(around, database, of_each=2) as ships:
         around.slack.always(Fault(hang=0.1))
@@ -90,12 +91,13 @@ async def test_the_others_go_on_when_one_is_killed(
     assert not any(held[::2])
 
 
-@pytest.mark.parametrize(("lease", "plants"), [CALM, pytest.param(30.0, (), marks=LONG)], ids=["calm", "real"])
+@pytest.mark.parametrize("leases", [(), pytest.param((30.0, ()), marks=LONG)], ids=["calm", "real"])
 async def test_what_a_dead_dispatcher_held_goes_out_soon_after_its_lease(
-    lease: float, plants: tuple[str, ...], postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
+    leases: tuple[Any, ...], postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
 ):
     """The other dispatcher takes it up within a second of the lease's end, not at its next round of housekeeping."""
-    database = postgresql(postgres.at(postgres.migrated()), lease, plants)
+    database = postgresql(postgres.at(postgres.migrated()), *leases)
+    lease = database.takeover
     log = asks(5, rng)
     for ask in log:
         ask.topic = "sales"

@@ -16,7 +16,7 @@ from tests.proofs.checker import Findings, check
 from tests.proofs.clients import Ask, asks, tell
 from tests.proofs.conftest import Say
 from tests.proofs.crashes import settled
-from tests.proofs.databases import CALM, Database, postgresql
+from tests.proofs.databases import Database, postgresql
 from tests.proofs.launch import Fleet, fleet
 from tests.proofs.load import Phase, steadily
 from tests.proofs.sinks import copies
@@ -126,7 +126,7 @@ async def test_an_outage_is_said_and_survived(
 ):
     """While it lasts: 503 with `Retry-After` in time, alive, not ready; then all goes on, and nothing is lost."""
     url = databases.at(databases.migrated())
-    database, patience = (postgresql(url, *CALM), 1) if plants else (postgresql(url, 30, ()), 10)
+    database, patience = (postgresql(url), 1) if plants else (postgresql(url, 30, ()), 10)
     log = asks(int(RATE * (seconds + 3)), rng)
     async with surroundings(tmp_path) as around, fleet(around, database, *plants) as ships:
         pids = [service.pid for service in ships.all]
