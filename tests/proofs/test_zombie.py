@@ -31,11 +31,12 @@ async def _overtaken(
     async with AsyncExitStack() as opened:
         around = await opened.enter_async_context(surroundings(folder))
         sleeper = await opened.enter_async_context(serving(around, database, *plants, name="sleeper"))
-        other = await opened.enter_async_context(serving(around, database, *plants, name="other"))
         around.slack.script(Fault(hang=HANG, status=500))
         await tell(sleeper, ask)
         await around.slack.called(1)
         sleeper.signal(signal.SIGSTOP)
+        # Not before, or it could be the one that has leased it.
+        other = await opened.enter_async_context(serving(around, database, *plants, name="other"))
         await settled(other, database)
         before = _stored(database)
         sleeper.signal(signal.SIGCONT)
