@@ -83,7 +83,8 @@ async def open_house(
         routing = _routing(settings, sandbox, clock.machine)
         metrics, tracing = _telemetry(settings, opened)
         store = open_store(_database(settings, dev=dev), metrics.committed, tracing.tracer("assistance.store"))
-        opened.callback(store.close)
+        # Off the event loop, so that a second SIGTERM is heard while a database that stands still is waited for.
+        opened.push_async_callback(asyncio.to_thread, store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)
         house = House(
