@@ -1,6 +1,5 @@
 """The power of PostgreSQL's disk is cut under load: what was acknowledged is on it."""
 
-import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,10 @@ import pytest
 from tests.fakes.cluster import BINARIES, Cluster, cluster
 from tests.fakes.powercut import PowerCutDisk
 from tests.fakes.process import EndedError, surroundings
-from tests.proofs.checker import Findings
-from tests.proofs.clients import Clients, asks
 from tests.proofs.conftest import Say
-from tests.proofs.crashes import crashing, judged, settled
 from tests.proofs.databases import postgresql
-from tests.proofs.launch import made, serving
+from tests.proofs.launch import made
+from tests.proofs.power_cuts import over_power_cuts
 
 from assistance.store import migrate
 
@@ -37,31 +34,6 @@ def server(disk: PowerCutDisk) -> Iterator[Cluster]:
         yield made_
 
 
-async def _cuts(
-    server: Cluster, disk: PowerCutDisk, folder: Path, cuts: int, rng: random.Random, *plants: str
-) -> Findings:
-    """What the checker finds after a run with so many power cuts: the server and the service die with the disk."""
-    database = postgresql(server.url)
-    total = 300 * (cuts + 1)
-    async with surroundings(folder, keep=2 * total) as around, serving(around, database, *plants) as service:
-
-        async def cut() -> None:
-            disk.cut()
-            await service.kill()
-            await asyncio.to_thread(server.kill)
-            await asyncio.to_thread(disk.restore)
-            await asyncio.to_thread(server.start)
-
-        # The tables are old when the power fails, whatever is planted.
-        await asyncio.to_thread(disk.sync)
-        clients = Clients(service, asks(total, rng))
-        points = sorted(rng.sample(range(100, total - 100), cuts))
-        crashes = await crashing(clients, service, database, cut, points, rng)
-        await settled(service, database)
-        await service.kill()
-        return judged(around, clients.log, database, crashes)
-
-
 @pytest.mark.parametrize("cuts", [1, pytest.param(10, marks=LONG), pytest.param(200, marks=LONG)])
 async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
     cuts: int, server: Cluster, disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
@@ -69,7 +41,7 @@ async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
     """Nothing acknowledged is lost when everything is gone that had not reached the disk."""
     server.make(SETTINGS)
     migrate(server.url)
-    findings = await _cuts(server, disk, tmp_path, cuts, rng)
+    findings = await over_power_cuts(postgresql(server.url), disk, tmp_path, cuts, rng, server=server)
     say(f"{cuts} power cuts: {findings}")
     assert findings.violations == []
 
@@ -87,6 +59,6 @@ async def test_a_server_that_does_not_wait_for_its_disk_is_refused_and_found(
         with pytest.raises(EndedError, match="synchronous_commit=off"):
             await refused.start()
         assert await refused.ended() == 1
-    findings = await _cuts(server, disk, tmp_path, 1, rng, "unsafe_server")
+    findings = await over_power_cuts(postgresql(server.url), disk, tmp_path, 1, rng, "unsafe_server", server=server)
     say(f"planted synchronous_commit=off, 1 power cut: {findings}")
     assert findings.lost
