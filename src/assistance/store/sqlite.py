@@ -20,6 +20,12 @@ _READERS = 4
 _BROKEN = ("disk i/o error", "malformed", "not a database")
 
 
+# For what is neither text nor number the driver looks for an adapter, and takes ten times as long to find none as to
+# call one; most values of a row are NULL.
+pysqlite3.dbapi2.register_adapter(type(None), lambda none: none)
+pysqlite3.dbapi2.register_adapter(bool, int)
+
+
 def sqlite_path(url: str) -> Path:
     """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`."""
     return Path(url.removeprefix("sqlite:///"))
