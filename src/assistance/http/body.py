@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistance.http.problems import Problem, problem_response
@@ -10,6 +11,8 @@ from assistance.http.problems import Problem, problem_response
 MAX_BODY = 192 * 1024
 BODY_SECONDS = 10.0
 _LINGER_SECONDS = 2.0
+BODY_IS_HERE = "body_is_here"
+"""What the server sets in the scope's state once the body has come as a whole: no deadline is needed to read it."""
 
 
 def too_large() -> Problem:
@@ -86,6 +89,39 @@ class _Body:
             self.overflowed = True
             raise too_large()
         return message
+
+
+async def whole_body(scope: Scope, receive: Receive, *, seconds: float = BODY_SECONDS) -> bytes:
+    """Read a body of `MAX_BODY` bytes at most that arrives within `seconds`.
+
+    Raises:
+        Problem: 413 or 408.
+        ClientDisconnect: the client left before its body was whole.
+    """
+    if scope["state"].get(BODY_IS_HERE):
+        return await _rest_of_body(receive)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _rest_of_body(receive)
+    except TimeoutError:
+        raise _too_slow() from None
+
+
+async def _rest_of_body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY:
+            raise too_large()
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 async def refuse_body(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

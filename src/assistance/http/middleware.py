@@ -38,8 +38,8 @@ def protect(
     They stand inside of FastAPI's own telemetry, so that what they log belongs to the request's span, and outside of
     everything that is ours. `scope["state"]` then has `request_id`; who authenticates adds `client`, for the log.
     """
-    app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask)
     app.add_middleware(BodyLimits, seconds=body_seconds)
+    app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask, body_seconds=body_seconds)
     app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
     app.add_middleware(Envelope, clock=clock, on_answer=on_answer)
 
@@ -78,7 +78,6 @@ class Envelope:
             return
         request_id = request_id_of(scope["headers"], self._clock)
         scope.setdefault("state", {})["request_id"] = request_id
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         trace.get_current_span().set_attribute("request_id", request_id)
         answer = _Answer(send, request_id)

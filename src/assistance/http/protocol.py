@@ -8,6 +8,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from assistance.http.body import BODY_IS_HERE
 from assistance.http.gathering import Gathering
 from assistance.http.gate import MAX_HEADER, header_too_large, malformed
 from assistance.http.middleware import request_id_of
@@ -128,6 +129,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._retiring.is_set():
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """See httptools. Whoever reads the body may then do so without minding the time: `BODY_IS_HERE`."""
+        self.scope["state"][BODY_IS_HERE] = True
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the library's text is not ours to pass on
         """Answer what httptools could not read."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Tracer, TracerProvider
+from opentelemetry.trace import Span, Tracer, TracerProvider, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from assistance.http.gate import HEALTH
@@ -24,10 +24,11 @@ def untraced(scope: MutableMapping[str, Any]) -> bool:
 def traceparent(headers: Mapping[str, str]) -> str | None:
     """The W3C trace context for what follows from this call: of its span, else the one it came with, else None."""
     carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    if not carrier and _NAME in headers:
+    if get_current_span().get_span_context().is_valid:
+        _propagator.inject(carrier)
+    elif given := headers.get(_NAME):
         # Written anew from what was understood, so that nothing else is stored and sent on.
-        _propagator.inject(carrier, _propagator.extract({_NAME: headers.get(_NAME, "")}))
+        _propagator.inject(carrier, _propagator.extract({_NAME: given}))
     return carrier.get(_NAME)
 
 

@@ -66,8 +66,10 @@ class SteadyClock:
         then, ticked = self._last
         tick = self.machine.monotonic()
         passed = max(0.0, tick - ticked)
-        behind = self.machine.now() + self._offset - (then + passed)
-        now = then + passed + min(max(behind, -_SLEW * passed), _SLEW * passed)
+        now = then + passed
+        behind = self.machine.now() + self._offset - now
+        most = _SLEW * passed
+        now += most if behind > most else max(behind, -most)
         self._last = now, tick
         return now
 

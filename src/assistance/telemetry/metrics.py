@@ -150,7 +150,9 @@ class Metrics:
         counts[values] += 1
 
     def _record(self, name: str, figure: float, **labels: str) -> None:
-        self._histograms[name].record(figure, {label: self._bounded(label, value) for label, value in labels.items()})
+        # No labels are told as None: the instrument looks long at attributes, even at none of them.
+        bounded = {label: self._bounded(label, value) for label, value in labels.items()} or None
+        self._histograms[name].record(figure, bounded)
 
     def _counted(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> Sequence[Observation]:
