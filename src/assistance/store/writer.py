@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NoReturn
 
 import structlog
@@ -59,7 +60,8 @@ class Writer:
         self._database = database
         self._tracer = tracer
         self._on_commit = on_commit
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"store-writer-{name}", daemon=True)
         self.broken: str | None = None
 
@@ -83,7 +85,7 @@ class Writer:
             raise StoreBrokenError(self.broken)
         loop = asyncio.get_running_loop()
         job = _Job(operation, item, loop, loop.create_future(), caller())
-        self._jobs.put(job)
+        self._gather(job)
         # A timer alone: `asyncio.timeout` costs each accept three times as much.
         patience = loop.call_later(PATIENCE, _give_up_waiting, job.future)
         try:
@@ -91,24 +93,36 @@ class Writer:
         finally:
             patience.cancel()
 
+    def _gather(self, job: _Job) -> None:
+        """Hand over what one turn of the loop has to write at its end: a thread that wakes for the first of it would
+        take the interpreter's lock from the loop, again and again, and write little."""
+        gathered = self._gathered.setdefault(job.loop, [])
+        if not gathered:
+            job.loop.call_soon(self._submit, job.loop)
+        gathered.append(job)
+
+    def _submit(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._jobs.put(self._gathered.pop(loop))
+
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
             # Whoever has given up meanwhile does not want it stored any more.
-            group = [job for job in (first, *self._waiting()) if not job.future.done()]
+            group = [job for job in chain(first, *self._waiting(len(first))) if not job.future.done()]
             for jobs in self._transactions(group):
                 self._commit(jobs)
                 _answer(jobs)
 
-    def _waiting(self) -> Iterator[_Job]:
-        for _ in range(_BATCH - 1):
+    def _waiting(self, size: int) -> Iterator[list[_Job]]:
+        while size < _BATCH:
             try:
-                job = self._jobs.get_nowait()
+                jobs = self._jobs.get_nowait()
             except queue.Empty:
                 return
-            if job is None:
+            if jobs is None:
                 self._jobs.put(None)
                 return
-            yield job
+            size += len(jobs)
+            yield jobs
 
     def _transactions(self, group: list[_Job]) -> Iterable[list[_Job]]:
         """One for all where nobody else writes; else one a kind, since each kind locks rows in an order of its own."""
