@@ -1,13 +1,16 @@
 """A clock that stands still until a test moves it."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 
 
 class ManualClock:
     """A `Clock` whose time goes on by `advance` only; what sleeps wakes when its time has come."""
 
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
+    BEGIN = 1_800_000_000.0
+
+    def __init__(self, now: float = BEGIN) -> None:
         self._now = now
         self._monotonic = 1000.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -42,6 +45,26 @@ class ManualClock:
         for until, waking in self._sleepers:
             if until <= self._monotonic and not waking.done():
                 waking.set_result(None)
+
+
+class SharedClock(ManualClock):
+    """A `ManualClock` that takes another one along, as time passes for a process and for its server; see `also`."""
+
+    def __init__(self, also: Callable[[float], None], now: float = ManualClock.BEGIN) -> None:
+        """`also` sets the other one, which must stand at `now`."""
+        super().__init__(now)
+        self._also = also
+        self._moving = threading.Lock()
+
+    def now(self) -> float:
+        # Threads that compare both clocks may find a move between two looks, never within one.
+        with self._moving:
+            return super().now()
+
+    def advance(self, seconds: float) -> None:
+        with self._moving:
+            self._also(self._now + seconds)
+            super().advance(seconds)
 
 
 async def until(condition: Callable[[], object], within: float = 10.0) -> None:

@@ -63,6 +63,24 @@ class Postgres:
         """Delete a database, whoever uses it."""
         self.run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
+    def stop_clock(self, name: str, now: float) -> Callable[[float], None]:
+        """What sets the clock of a database, which stands still from now on; for who connects to it after that."""
+        # Found before the server's own function of that name. A sequence, so that every snapshot sees where it stands.
+        for statement in (
+            "CREATE SCHEMA moved",
+            "CREATE SEQUENCE moved.microseconds",
+            """CREATE FUNCTION moved.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql
+               AS 'SELECT to_timestamp(last_value / 1e6::float8) FROM moved.microseconds'""",
+        ):
+            self.run(statement, database=name)
+        self.run("ALTER DATABASE {} SET search_path = public, moved, pg_catalog", name)
+
+        def to(now: float) -> None:
+            self.run(f"SELECT setval('moved.microseconds', {round(now * 1_000_000)})", database=name)
+
+        to(now)
+        return to
+
     def close(self) -> None:
         """Leave nothing behind."""
         if self._template is not None:

@@ -1,10 +1,12 @@
 """What waits, when a process starts with a clock that was set since the one before it stopped."""
 
 import pytest
+from tests.fakes.clock import SharedClock
+from tests.fakes.postgres import Postgres
 from tests.store.asks import NOW, WEEK, ask, deliveries, settle, take
 
 from assistance.model import State
-from assistance.store import Clocks, Freeze, LaneState, Park, Store
+from assistance.store import Clocks, Freeze, LaneState, Park, Store, open_store
 
 HOUR = 3600.0
 
@@ -56,3 +58,26 @@ async def test_a_store_without_a_past_is_left_alone(store: Store):
     """Nobody knows by which clock it was written."""
     await ask(store, at=NOW + HOUR)
     assert await store.resume(NOW) == 0
+
+
+@pytest.mark.parametrize("late", [1, 2, 3], ids=["at first", "next", "at last"])
+async def test_a_server_that_answers_late_is_not_ahead(postgres: Postgres, late: int):
+    """Time that passes between the question and the server's look at its clock passes for both."""
+    name = postgres.migrated()
+    clock = SharedClock(postgres.stop_clock(name, NOW), NOW)
+    store, looks = open_store(postgres.at(name)), 0
+
+    def machine() -> float:
+        nonlocal looks
+        looks += 1
+        seen = clock.now()
+        # Each answer is between two looks.
+        if looks == 2 * late - 1:
+            clock.advance(HOUR)
+        return seen
+
+    ahead = await store.clock_offset(machine)
+    store.close()
+    postgres.drop(name)
+    assert clock.now() == NOW + HOUR
+    assert ahead == pytest.approx(0, abs=0.001)

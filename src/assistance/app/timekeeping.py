@@ -25,7 +25,7 @@ class TimeKeeping:
         machine = self._clock.machine
         with suppress(StoreUnavailableError):
             if not self._store.exclusive:
-                self._clock.follow(await self._store.clock_offset(machine.now()), at_once=True)
+                self._clock.follow(await self._store.clock_offset(machine.now), at_once=True)
             elif moved := await self._store.resume(machine.now()):
                 log.warning("clock_was_set", seconds=round(moved, 3))
 
@@ -38,8 +38,8 @@ class TimeKeeping:
 
     async def keep(self) -> None:
         """Agree with the server, or let the next process know."""
-        machine = self._clock.machine.now()
+        machine = self._clock.machine
         if self._store.exclusive:
-            await self._store.note_clocks(Clocks(self._clock.now(), machine))
+            await self._store.note_clocks(Clocks(self._clock.now(), machine.now()))
         else:
-            self._clock.follow(await self._store.clock_offset(machine))
+            self._clock.follow(await self._store.clock_offset(machine.now))

@@ -1,6 +1,6 @@
 """Whose clock the stored instants are by, so that what waits does not wait longer because a clock was set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -11,6 +11,7 @@ from assistance.store.schema import beats, deliveries, is_parked, is_sending, is
 
 _APART = 5.0
 """Seconds that are not worth a correction."""
+_ANSWERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,20 @@ def _move(connection: Connection, seconds: float) -> None:
     connection.execute(update(requests).where(is_untaken).values(expires_at=requests.c.expires_at + seconds))
 
 
-def offset(connection: Connection, machine: float) -> float:
-    """The seconds by which the clock that all processes share is ahead of the machine's, which shows `machine`."""
-    return shared_now(connection, machine) - machine
+def offset(connection: Connection, machine: Callable[[], float]) -> float:
+    """The seconds by which the clock that all processes share is ahead of the machine's, which `machine` tells.
+
+    What passes until the server is heard is not time that it is ahead: the quickest of a few answers counts, and is off
+    by half the time that it took at most. Nothing else comes between, such as the wait for a connection.
+    """
+    _, ahead = min(_asked(connection, machine) for _ in range(_ANSWERS))
+    return ahead
+
+
+def _asked(connection: Connection, machine: Callable[[], float]) -> tuple[float, float]:
+    """How long the answer took, and by how much the shared clock was ahead half-way."""
+    before = machine()
+    shared = shared_now(connection, before)
+    after = machine()
+    # A machine's clock that is set back meanwhile says as little as one that is set forward.
+    return abs(after - before), shared - (before + after) / 2

@@ -247,8 +247,8 @@ class Store:
         """Remember them for the next process."""
         await self._dispatching.write(clocks.note, now)
 
-    async def clock_offset(self, machine: float) -> float:
-        """By how much the clock that all processes share is ahead of the machine's; 0 where one process has it."""
+    async def clock_offset(self, machine: Callable[[], float]) -> float:
+        """By how much the clock that all processes share is ahead of what `machine` tells, which a thread asks."""
         return await self._read(clocks.offset, machine)
 
 
