@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -37,28 +38,32 @@ class Machine(RuleBasedStateMachine):
 
     runner: asyncio.Runner
     around: Outside
-    database: Any
+    database: Callable[[], AbstractContextManager[tuple[str, ManualClock]]]
+    """Gives the URL of an empty database each time, and the clock that it goes by."""
 
     @initialize()
     def open(self) -> None:
         self.life = Life()
         self.restarts = 0
-        self.clock = ManualClock()
         self.stack = AsyncExitStack()
-        self.url = self.database()
+        self.beneath = ExitStack()
+        self.url, self.clock = self.beneath.enter_context(self.database())
         self.around.forger = replace(self.around.forger, now=self.clock.now())
         self._mend()
         self.before = Counter(self._arrived())
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        environ = {"ASSISTANCE_DATABASE_URL": self.url}
-        self.service: Service = await self.stack.enter_async_context(inside(self.around, clock=self.clock, **environ))
+        service = inside(self.around, clock=self.clock, ASSISTANCE_DATABASE_URL=self.url)
+        self.service: Service = await self.stack.enter_async_context(service)
 
     def teardown(self) -> None:
-        if hasattr(self, "service"):
+        if not hasattr(self, "beneath"):
+            return
+        with self.beneath:
             try:
-                self._everything()
+                if hasattr(self, "service"):
+                    self._everything()
             finally:
                 self.runner.run(self.stack.aclose())
 

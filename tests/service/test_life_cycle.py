@@ -4,20 +4,20 @@ import asyncio
 import os
 import secrets
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from tests.fakes.clock import ManualClock, SharedClock
 from tests.fakes.postgres import Postgres, memory
 from tests.fakes.service import outside
 from tests.service.machine import Machine
 
 
-# Whose time is the server's own, which the test cannot move, is followed with patience rather than exactly: not in CI.
-@pytest.mark.parametrize("environ", ["sqlite", pytest.param("postgresql", marks=[pytest.mark.long])])
+@pytest.mark.parametrize("environ", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [(6, 25), pytest.param(400, 50, marks=[pytest.mark.long, pytest.mark.timeout(7200)])],
@@ -50,15 +50,21 @@ def test_any_life_is_the_one_that_the_model_says(
             runner.run(around.aclose())
 
 
-def databases(kind: str, request: pytest.FixtureRequest, folder: str) -> Any:
-    """Gives the URL of an empty database each time."""
+def databases(
+    kind: str, request: pytest.FixtureRequest, folder: str
+) -> Callable[[], AbstractContextManager[tuple[str, ManualClock]]]:
+    """Makes an empty database each time, and the clock that it goes by."""
     if kind == "sqlite":
-        return lambda: f"sqlite:///{folder}/{secrets.token_hex(8)}.db"
+        return lambda: nullcontext((f"sqlite:///{folder}/{secrets.token_hex(8)}.db", ManualClock()))
     server: Postgres = request.getfixturevalue("postgres")
 
-    def made() -> str:
+    @contextmanager
+    def made() -> Iterator[tuple[str, ManualClock]]:
         name = server.migrated()
-        request.addfinalizer(lambda: server.drop(name))
-        return server.at(name)
+        try:
+            # On PostgreSQL the house goes by the server's clock: where that stood still, no week would pass.
+            yield server.at(name), SharedClock(server.stop_clock(name, ManualClock.BEGIN))
+        finally:
+            server.drop(name)
 
     return made
