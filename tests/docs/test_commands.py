@@ -1,32 +1,22 @@
-"""The pages name commands that exist, spelled as they are; what each does is tested where it lives."""
+"""The pages name commands that exist, spelled as they are; what each does, `test_running.py` says."""
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
+from tests.docs.pages import ROOT, SCRIPTS, TEXTS, named
 from typer.core import TyperGroup
 
 from assistance.cli.commands import app
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
-TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
-_SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-_INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _END = {"|", "&&", "||", ";", ">", "<", "&"}
 
 
 def commands(program: str) -> list[tuple[str, str]]:
     """Page and arguments of each call of the program, in blocks and within lines."""
-    found = set()
-    for page, text in TEXTS.items():
-        lines = [line for block in _SHELL.findall(text) for line in block.replace("\\\n", " ").splitlines()]
-        for line in [*lines, *_INLINE.findall(text)]:
-            if match := re.match(rf"\s*(?:\.venv/bin/)?{program}(?= |$)(.*)", line):
-                found.add((page, match[1].strip()))
-    return sorted(found)
+    calls = {(script.page, named(line)) for script in SCRIPTS for line in script.lines}
+    return sorted((page, call.removeprefix(program).strip()) for page, call in calls if call.startswith(f"{program} "))
 
 
 def words(arguments: str) -> list[str]:

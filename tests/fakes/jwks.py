@@ -2,16 +2,20 @@
 
 import asyncio
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientSession, web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class JwksServer:
     """Serves `/.well-known/openid-configuration` and `/jwks.json` on loopback.
 
     `keys` is what is published; change it at will. `fetches` and `discoveries` count the requests that arrived.
-    `discovery` and `body` replace what is answered.
+    `discovery` and `body` replace what is answered. `grant` makes the token of Auth0's client-credentials grant, given
+    what was posted to `/oauth/token`.
     """
 
     def __init__(self) -> None:
@@ -20,6 +24,7 @@ class JwksServer:
         self.discoveries = 0
         self.discovery: dict[str, Any] = {}
         self.body: bytes | None = None
+        self.grant: Callable[[dict[str, Any]], str] | None = None
         self.issuer = ""
         self._status = 200
         self._open = asyncio.Event()
@@ -44,6 +49,7 @@ class JwksServer:
         app = web.Application()
         app.router.add_get("/.well-known/openid-configuration", self._discover)
         app.router.add_get("/jwks.json", self._publish)
+        app.router.add_post("/oauth/token", self._grant)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -70,6 +76,11 @@ class JwksServer:
         if self.body is not None:
             return web.Response(body=self.body, status=self._status)
         return web.json_response({"keys": self.keys}, status=self._status)
+
+    async def _grant(self, request: web.Request) -> web.Response:
+        if self.grant is None:
+            raise web.HTTPNotFound
+        return web.json_response({"access_token": self.grant(await request.json())})
 
 
 class Fetcher:

@@ -126,7 +126,7 @@ class ServiceProcess:
         **environ: str,
     ) -> None:
         self.around = around
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.program = tuple(program)
         self.wrap = tuple(wrap)
@@ -134,7 +134,7 @@ class ServiceProcess:
         self.up = asyncio.Event()
         self.said = around.folder / f"{name}.log"
         self.complained = around.folder / f"{name}.err"
-        self.environ = {**_inherited(), **around.environ(database_url), **environ}
+        self.environ = {**inherited(), **around.environ(database_url), **environ}
         self._process: asyncio.subprocess.Process | None = None
         self._end: asyncio.Task[int] | None = None
 
@@ -239,13 +239,14 @@ class ServiceProcess:
         return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def _inherited() -> dict[str, str]:
-    others = ("ASSISTANCE_", "AUTH0_", "OTEL_", "PYTHONDONTWRITEBYTECODE")
+def inherited() -> dict[str, str]:
+    """The environment without settings of ours; compiled code is kept once for the whole run."""
+    others = ("ASSISTANCE_", "AUTH0_", "OTEL_", "EDGE_", "TEST_CLIENT_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {**kept, "PYTHONPYCACHEPREFIX": _BYTECODE.name}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
