@@ -146,11 +146,13 @@ def server() -> Iterable[Cluster]:
         yield made
 
 
-async def _restore(server: Cluster) -> None:
-    """Lose the server and its disk; come back from the base backup and the archive."""
+async def _restore(server: Cluster, received: Path | None = None) -> None:
+    """Lose the server and its disk; come back from the base backup, the archive and what was received."""
     server.lose()
     variables = {"ARCHIVE": server.archive, "BASE": server.folder / "base", "PGDATA": server.data}
     await do("restore-base", user=USER, **variables)
+    if received:
+        await do("restore-received", user=USER, RECEIVED=received, PGDATA=server.data)
     server.start()
     while await do("recovered", DATABASE_URL=server.url) != "f":
         pass
@@ -180,3 +182,32 @@ def _segment(server: Cluster) -> str:
         found = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone()
     assert found
     return str(found[0])
+
+
+async def test_with_a_receiver_postgresql_loses_nothing(server: Cluster, tmp_path: Path) -> None:
+    """Commits wait for pg_receivewal; server and disk are lost under load: all that was acknowledged is restored."""
+    received = server.folder / "received"
+    received.mkdir()
+    server._own(received)
+    async with surroundings(tmp_path) as around:
+        await migrate(server.url)
+        await do("base", user=USER, DATABASE_URL=server.url, BASE=server.folder / "base")
+        async with process(around, server.url) as service:
+            receiving = asyncio.create_task(do("receive", user=USER, DATABASE_URL=server.url, RECEIVED=received))
+            _sql(server, "ALTER SYSTEM SET synchronous_standby_names = 'pg_receivewal'", "SELECT pg_reload_conf()")
+            await until(lambda: _sql(server, "SELECT sync_state FROM pg_stat_replication") == "sync", within=60)
+            bots = Bots(around.session, service.url, around.token)
+            async with bots.asking():
+                await bots.reached(200)
+                server.lose()
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+        await _restore(server, received)
+        await _nothing_is_missing(around, server.url, bots.ids)
+
+
+def _sql(server: Cluster, *statements: str) -> object:
+    """What the last one answers, first column of the first row."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        found = [connection.execute(statement) for statement in statements][-1].fetchone()
+    return found[0] if found else None

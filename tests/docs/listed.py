@@ -12,7 +12,6 @@ ROOT_ONLY = "it needs root, and gives a file away"
 TIME = "it needs a machine with chrony or systemd"
 ORIGINAL = "it is a command of the original demo, not one of ours"
 WHAT_MAKE_DOES = "it says how the Makefile does it"
-STANDBY = "it goes on as long as a receiver is wanted, on another machine"
 
 LISTED = {
     "make install": DOWNLOADS,
@@ -60,5 +59,4 @@ LISTED = {
     "poe start": ORIGINAL,
     "poe test": ORIGINAL,
     "test_service.sh": ORIGINAL,
-    "pg_receivewal --synchronous --slot backup --directory …": STANDBY,
 }
