@@ -12,7 +12,7 @@ import pytest
 import trustme
 from tests.deploy.edge_process import missing
 from tests.docs.listed import LISTED
-from tests.docs.pages import SCRIPTS, Script, everywhere, named
+from tests.docs.pages import SCRIPTS, TEXTS, Script, everywhere, named
 from tests.docs.stage import Ran, Stage, fill_in
 from tests.fakes.postgres import running_postgres
 from tests.fakes.process import free_port
@@ -152,6 +152,20 @@ async def test_beside_a_service(stage: Stage, around: Outside) -> None:
         assert again.out.endswith("1 sent again\n"), again
         await around.smtp.arrived(mails + 1)
     all_was_typed()
+
+
+async def test_the_one_call_of_the_page_for_bots(around: Outside) -> None:
+    """The block of docs/bots.md, its remarks left out, is a call that opens a request and tells a person."""
+    (block,) = re.findall(r"^```http\n(.*?)^```$", TEXTS["docs/bots.md"], re.MULTILINE | re.DOTALL)
+    head, body = block.split("\n\n")
+    call, *fields = re.sub(r" {2,}\(.*", "", head).replace("…", "").splitlines()
+    async with inside(around) as service:
+        token = service.token("request-assistance")
+        headers = dict(re.sub(r"<token .*>", token, field).split(": ") for field in fields)
+        method, path = call.split()
+        async with service.session.request(method, service.url + path, headers=headers, data=body) as answer:
+            said = await answer.json()
+    assert (answer.status, said["notified"], said["ignored"]) == (201, True, [])
 
 
 async def _served(stage: Stage, command: str, database: str) -> None:
