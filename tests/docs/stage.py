@@ -138,20 +138,25 @@ class Running:
     process: asyncio.subprocess.Process
     end: asyncio.Task[tuple[bytes, bytes]]
 
-    async def answers(self, url: str, within: float = 60) -> None:
+    async def answers(self, url: str, *, well: bool = True, within: float = 60) -> None:
+        """Return when the URL answers, with a status below 400 or, not `well`, above."""
         async with asyncio.timeout(within), aiohttp.ClientSession() as session:
             while True:
                 assert not self.end.done(), self.end.result()
                 try:
                     async with session.get(url, ssl=False) as answer:
-                        if answer.ok:
+                        if answer.ok == well:
                             return
                 except aiohttp.ClientConnectionError:
                     await asyncio.wait({self.end}, timeout=0.02)
 
+    def send(self, number: signal.Signals) -> None:
+        """To it and to what it has started, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
     async def ended(self, by: signal.Signals) -> tuple[int | None, str]:
-        """Send a signal to it and to what it has started, as a terminal does; exit code and what it printed."""
-        os.killpg(self.process.pid, by)
+        """Send a signal; exit code and what it printed."""
+        self.send(by)
         out, _ = await asyncio.wait_for(asyncio.shield(self.end), 30)
         return self.process.returncode, out.decode()
 
