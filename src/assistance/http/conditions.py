@@ -17,25 +17,25 @@ def etag(body: bytes) -> str:
     return f'"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
-def _named(request: Request, header: str, tag: str) -> bool | None:
-    """Whether the header names the tag (or any); None when it is not there."""
-    values = request.headers.getlist(header)
-    if not values:
-        return None
-    given = [each.strip().removeprefix("W/") for value in values for each in value.split(",")]
-    return tag in given or "*" in given
+def _named(request: Request, header: str) -> list[str]:
+    """The tags that the header names, `*` among them."""
+    return [each.strip() for value in request.headers.getlist(header) for each in value.split(",")]
 
 
 def unchanged(request: Request, tag: str) -> bool:
-    """Whether the caller has this answer already."""
-    return _named(request, "if-none-match", tag) is True
+    """Whether the caller has this answer already; a weak tag will do."""
+    return not {tag, f"W/{tag}", "*"}.isdisjoint(_named(request, "if-none-match"))
 
 
 def guard_of(request: Request) -> Guard | None:
-    """What knows the version that `If-Match` names; None without. For the store, which asks before it changes it."""
+    """What knows the version that `If-Match` names; None without. For the store, which asks before it changes it.
+
+    A weak tag names none: it promises no more than that two answers mean about the same.
+    """
     if "if-match" not in request.headers:
         return None
-    return lambda seen, owed: _named(request, "if-match", etag(to_json(represent(seen, owed)))) is True
+    given = _named(request, "if-match")
+    return lambda seen, owed: "*" in given or etag(to_json(represent(seen, owed))) in given
 
 
 def wait_of(request: Request) -> float | None:
