@@ -13,6 +13,7 @@ from assistance.sandbox.slack import Fault
 pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
 
 MANAGE = "manage-assistance"
+NOBODYS = "0198e2a4-0000-7000-8000-000000000000"
 
 
 async def call(service: Service, method: str, path: str, **options: Any) -> tuple[int, Any]:
@@ -43,12 +44,17 @@ async def test_a_failed_request_is_listed_and_comes_back_with_one_retry(service:
 
 
 async def test_what_is_delivered_waits_or_is_over_is_not_retried(service: Service):
-    """409 for a delivered one, for one whose time has not come and for a request that is over; 404 for no such."""
+    """409 for a delivered one, for one whose time has not come and for a request that is over; 404 for none such."""
     asked = await service.ask()
     await service.when(asked["id"], "notified")
     path = f"/assistance/{asked['id']}"
     for n, status in ((1, 409), (2, 409), (3, 404)):
         assert (await call(service, "POST", f"{path}/deliveries/{n}/retry"))[0] == status
+    for missing, said in (
+        (f"{path}/deliveries/3/retry", "The request has no such delivery."),
+        (f"/assistance/{NOBODYS}/deliveries/1/retry", "There is no such request."),
+    ):
+        assert (await call(service, "POST", missing))[1]["detail"] == said
     await service.call("POST", f"{path}/cancel")
     assert (await call(service, "POST", f"{path}/deliveries/2/retry"))[0] == 409
     for wrong, status in ((f"{path}/deliveries/0/retry", 422), ("/assistance/nonsense/deliveries/1/retry", 404)):

@@ -6,12 +6,17 @@ from typing import Any
 
 from assistance.http.problems import Problem
 from assistance.model import rfc3339
-from assistance.store import ChangedError, ConflictError, NotFoundError
+from assistance.store import ChangedError, ConflictError, NoSuchDeliveryError, NotFoundError
 
 
 def not_found() -> Problem:
     """404, also for what belongs to others."""
     return Problem(404, detail="There is no such request.")
+
+
+def no_such_delivery() -> Problem:
+    """404, for those who may see the request and all that is owed for it."""
+    return Problem(404, detail="The request has no such delivery.")
 
 
 def conflict(error: ConflictError) -> Problem:
@@ -26,6 +31,8 @@ def refusals() -> Iterator[None]:
     """Turn what the store refuses inside of the block into 404, 409 or 412."""
     try:
         yield
+    except NoSuchDeliveryError:
+        raise no_such_delivery() from None
     except NotFoundError:
         raise not_found() from None
     except ConflictError as error:

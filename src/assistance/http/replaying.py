@@ -18,7 +18,7 @@ from assistance.http.looking import RequestId, canonical
 from assistance.http.operating import delivery_shown
 from assistance.http.paging import DeliveryCursor, delivery_cursor, next_link, read_delivery_cursor
 from assistance.http.parameters import Moment, Name
-from assistance.http.refusals import not_found, refusals
+from assistance.http.refusals import no_such_delivery, refusals
 from assistance.http.responses import documented
 from assistance.http.schemas import DeliveryAnswer, OwedPage, Replayed
 from assistance.model import State, rfc3339, rfc3339_or_none
@@ -165,7 +165,7 @@ async def retry(
     found = await services.store.tries(order.request_id)
     again = next((delivery_shown(*each) for each in found if each[0].n == n), None)
     if again is None:
-        raise not_found()
+        raise no_such_delivery()
     return Response(to_json(again), media_type="application/json")
 
 

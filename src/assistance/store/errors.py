@@ -23,6 +23,10 @@ class NotFoundError(LookupError):
     """There is no such request, or it is not the caller's to see."""
 
 
+class NoSuchDeliveryError(NotFoundError):
+    """There is such a request, but it has no such delivery."""
+
+
 class ConflictError(Exception):
     """The request's state does not allow that; `claim` says who has the request, if somebody has."""
 

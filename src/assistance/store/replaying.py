@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, Select, and_, or_, select, tuple_, update
 
 from assistance.model import Delivery, EventType, Kind, State, Status
-from assistance.store.errors import ConflictError, NotFoundError
+from assistance.store.errors import ConflictError, NoSuchDeliveryError
 from assistance.store.holding import Moved, Order, hold, record, refusing
 from assistance.store.leasing import Key
 from assistance.store.lifecycle import OVER, untaken
@@ -103,7 +103,7 @@ def _retry(connection: Connection, item: Retry) -> Moved:
     request = found.request
     delivery = next((each for each in found.deliveries if each.n == item.n), None)
     if delivery is None:
-        raise NotFoundError(f"{request.id}.{item.n}")
+        raise NoSuchDeliveryError(f"{request.id}.{item.n}")
     if delivery.kind is Kind.NOTICE and request.status in OVER:
         raise ConflictError(f"the request is {request.status}", request.claim)
     if request.status is Status.FAILED and conversation_goes_on(connection, request):
