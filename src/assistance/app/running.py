@@ -23,13 +23,15 @@ from assistance.http.server import HttpServer, listen
 from assistance.routing import Routing, RoutingError, load
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
 from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
-from assistance.telemetry import set_up_log_export, set_up_logging
+from assistance.telemetry import Logs, set_up_log_export, set_up_logging
 
 log = structlog.get_logger(__name__)
 
 LINGER = 5.0
 """Seconds for which requests are still accepted after SIGTERM, until the load balancer has noticed."""
 _DRAIN = 15.0
+_LAST_LINE = 0.5
+"""Seconds that a second SIGTERM leaves to whoever reads the log, before the process is gone."""
 _EXPIRE_EVERY = 1.0
 _RETAIN_EVERY = 3600.0
 _LOOK_EVERY = 1.0
@@ -53,7 +55,7 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
         with _listener(host, port) as listener:
             async with open_house(settings, dev=dev, role=role) as house:
                 server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
-                _own_signals(house, stop)
+                _own_signals(house, stop, logs)
                 _greet(house, server.url, dev=dev)
                 await live(house, server, stop, linger=0.0 if dev else LINGER)
                 return 1 if house.store.broken else 0
@@ -195,13 +197,15 @@ async def _retain(house: House) -> None:
         await house.clock.sleep(_RETAIN_EVERY)
 
 
-def _own_signals(house: House, stop: asyncio.Event) -> None:
+def _own_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
     def end() -> None:
         if stop.is_set():
             log.warning("stopped_at_once")
+            # What was said is written by another thread, which would be gone with all that it holds.
+            logs.flush(_LAST_LINE)
             os._exit(0)
         log.info("stopping")
         stop.set()
