@@ -140,6 +140,30 @@ async def test_a_rerouted_request_starts_anew_with_the_people_of_the_other_topic
     assert event["data"] == {"from": "sales", "to": "pricing"}
 
 
+async def test_a_bot_of_one_topic_keeps_what_it_asked_when_it_is_rerouted(service: Service):
+    """The bot sees it, follows it, lists it, adds to it and calls it off wherever it is; others stay hidden."""
+    narrow: Any = {"scope": "request-assistance:sales"}
+    asked, pricing = await service.ask(**narrow), await service.ask("pricing")
+    path = f"/assistance/{asked['id']}"
+    looking = asyncio.create_task(service.call("GET", path, headers={"Prefer": "wait=20"}, **narrow))
+    assert (await do(service, asked["id"], "reroute", json={"topic": "pricing"}))[0] == 200
+    assert (await looking)[0] == 200
+    status, seen, _ = await service.call("GET", path, **narrow)
+    assert (status, seen["topic"]) == (200, "pricing")
+    status, events, _ = await service.call("GET", f"{path}/events", **narrow)
+    assert (status, "rerouted" in [each["type"] for each in events["data"]]) == (200, True)
+    _, page, _ = await service.call("GET", "/assistance", **narrow)
+    assert [each["id"] for each in page["data"]] == [asked["id"]]
+    assert (await service.call("POST", f"{path}/messages", json={"text": "Still there?"}, **narrow))[0] == 200
+    for hidden in (f"/assistance/{pricing['id']}", f"/assistance/{pricing['id']}/events"):
+        assert (await service.call("GET", hidden, **narrow))[0] == 404
+    for of in ({"sub": "bot-2", **narrow}, {"scope": "request-assistance:returns"}):
+        assert (await service.call("GET", path, **of))[0] == 404
+        assert (await service.call("POST", f"{path}/cancel", **of))[0] == 404
+        assert (await service.call("GET", "/assistance", **of))[1]["data"] == []
+    assert (await service.call("POST", f"{path}/cancel", **narrow))[0] == 200
+
+
 async def test_the_failover_of_the_new_topic_does_not_rely_on_the_old_one(service: Service):
     """Back at sales while Slack is down for good, mail is tried at once although the old mail had arrived."""
     id_ = await notified(service, "pricing")

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.store.asks import ALL, NOW, ask, move, request, settle, take
+from tests.store.asks import ALL, NOW, ask, move, notice, request, settle, take
 
 from assistance.model import State, Status
-from assistance.store import Query, Recovery, Store
+from assistance.store import Order, Query, Recovery, Reroute, Store
 
 
 async def ids(store: Store, **filters: object) -> list[str]:
@@ -39,6 +39,19 @@ async def test_filters_narrow_down_what_is_found(store: Store):
     assert await ids(store, topics=frozenset({"pricing", "x"})) == [three]
     assert await ids(store, topics=frozenset()) == []
     assert await ids(store, client="nobody") == []
+
+
+async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store):
+    """For whoever may see some topics only; asked for by topic, it is where it is now. Names are taken literally."""
+    moved = (await ask(store, topic="a_b")).request.id
+    for topic in ("pricing", "returns"):
+        order = Order(moved, "api:desk", NOW)
+        await store.reroute(Reroute(order, topic, topic.title(), (notice(request(), 1),), None))
+    for seen in ("a_b", "pricing", "returns"):
+        assert await ids(store, topics=frozenset({seen, "x"})) == [moved]
+        assert await ids(store, topic=seen) == ([moved] if seen == "returns" else [])
+    for other in ("axb", "a%", "a_", "returns2", '"'):
+        assert await ids(store, topics=frozenset({other})) == []
 
 
 async def test_a_page_has_the_deliveries_of_each_request(store: Store):

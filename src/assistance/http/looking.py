@@ -14,7 +14,7 @@ from assistance.http.refusals import not_found
 from assistance.http.responses import documented
 from assistance.http.schemas import AssistancePage, AssistanceRequest
 from assistance.http.services import Services
-from assistance.model import Status, represent
+from assistance.model import EventType, Status, represent
 from assistance.security import Principal
 from assistance.security.scopes import may_read_all, may_request, topics_for
 from assistance.store import Query as Wanted
@@ -29,7 +29,7 @@ routes = APIRouter(tags=["assistance"])
 async def visible(services: Services, request_id: str, principal: Principal) -> Seen:
     """The request with its deliveries. Raises Problem 404 for what is not the caller's to see."""
     seen = await services.store.get(canonical(request_id))
-    if seen is None or not (may_read_all(principal) or _is_own(principal, seen)):
+    if seen is None or not (may_read_all(principal) or await _is_own(services, principal, seen)):
         raise not_found()
     return seen
 
@@ -37,14 +37,20 @@ async def visible(services: Services, request_id: str, principal: Principal) -> 
 async def own(services: Services, request_id: str, principal: Principal) -> Seen:
     """The request with its deliveries. Raises Problem 404 for what the caller did not ask for itself."""
     seen = await services.store.get(canonical(request_id))
-    if seen is None or not _is_own(principal, seen):
+    if seen is None or not await _is_own(services, principal, seen):
         raise not_found()
     return seen
 
 
-def _is_own(principal: Principal, seen: Seen) -> bool:
+async def _is_own(services: Services, principal: Principal, seen: Seen) -> bool:
+    """Whether the caller asked for it, and may ask on its topic, or on one that it was on before it was rerouted."""
     request = seen[0]
-    return request.client == principal.subject and may_request(principal, request.topic)
+    if request.client != principal.subject:
+        return False
+    if may_request(principal, request.topic):
+        return True
+    happened = await services.store.time_line(request.id)
+    return any(event.type is EventType.REROUTED and may_request(principal, event.data["from"]) for event in happened)
 
 
 @routes.get(

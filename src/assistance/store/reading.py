@@ -1,12 +1,12 @@
 """What callers look at. Readers have connections of their own and never wait for the writer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, true
 
-from assistance.model import AssistanceRequest, Attempt, Delivery, Event, Status
-from assistance.store.rows import attempt_of, by_request, delivery_of, event_of, request_of
+from assistance.model import AssistanceRequest, Attempt, Delivery, Event, EventType, Status
+from assistance.store.rows import attempt_of, by_request, delivery_of, event_of, request_of, rerouted_from
 from assistance.store.schema import attempts, deliveries, events, has_status, requests
 
 Seen = tuple[AssistanceRequest, tuple[Delivery, ...]]
@@ -16,7 +16,8 @@ Seen = tuple[AssistanceRequest, tuple[Delivery, ...]]
 class Query:
     """Which requests; None means any.
 
-    `topics` are those that the caller may see; `before` is the last id of the page before.
+    `topics` are those that the caller may see: what is on one of them, or was before somebody rerouted it. `before` is
+    the last id of the page before.
     """
 
     limit: int
@@ -55,10 +56,18 @@ def _filtered(query: Query) -> Select[tuple[object, ...]]:
     if query.status is not None:
         statement = statement.where(has_status(query.status))
     if query.topics is not None:
-        statement = statement.where(requests.c.topic.in_(query.topics))
+        statement = statement.where(or_(requests.c.topic.in_(query.topics), _was_on(query.topics)))
     if query.before is not None:
         statement = statement.where(requests.c.id < query.before)
     return statement
+
+
+def _was_on(topics: Collection[str]) -> ColumnElement[bool]:
+    """Whether a request has been rerouted from one of these topics."""
+    left = or_(false(), *(events.c.data.startswith(rerouted_from(topic), autoescape=True) for topic in sorted(topics)))
+    mine = and_(events.c.request_id == requests.c.id, events.c.type == EventType.REROUTED)
+    # No EXISTS: PostgreSQL would answer it from all events that there are, not from the few of each request.
+    return select(true()).where(mine, left).limit(1).scalar_subquery()
 
 
 def _deliveries(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Delivery, ...]]:

@@ -158,6 +158,11 @@ def event_row(event: Event) -> dict[str, Any]:
     }
 
 
+def rerouted_from(topic: str) -> str:
+    """How the data of an event begins that took a request from this topic to another one."""
+    return f'{{"from":{json.dumps(topic, ensure_ascii=False)},"to":'
+
+
 def event_of(row: RowMapping) -> Event:
     """The event behind a row of `events`."""
     return Event(
