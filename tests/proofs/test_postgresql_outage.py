@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +18,7 @@ from tests.proofs.clients import Ask, asks, tell
 from tests.proofs.conftest import Say
 from tests.proofs.crashes import settled
 from tests.proofs.databases import Database, postgresql
-from tests.proofs.launch import Fleet, fleet
+from tests.proofs.launch import Fleet, fleet, serving
 from tests.proofs.load import Phase, steadily
 from tests.proofs.sinks import copies
 
@@ -27,6 +28,8 @@ RATE = 40
 """Asks a second."""
 MARGIN = 1.0
 """Seconds before and after an outage in which what is sent may not be written down within its lease either."""
+PATIENCE = 30.0
+"""Seconds that the installation guide asks for between SIGTERM and SIGKILL."""
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +146,45 @@ async def test_an_outage_is_said_and_survived(
     assert [outage.ready[api.said.stem] for api in ships.apis] == [503]
     assert all(ask.acknowledged for ask in log if ask.key)
     assert findings.violations == []
+
+
+async def test_sigterm_ends_a_busy_service_whose_database_stands_still(
+    server: Cluster, databases: Postgres, tmp_path: Path, rng: random.Random, say: Say
+):
+    """With 0, before anybody kills it, whatever waits for the database; what was acknowledged is delivered later."""
+    database, log = postgresql(databases.at(databases.migrated())), asks(RATE * 6, rng)
+    async with surroundings(tmp_path) as around, serving(around, database) as service:
+        asking = asyncio.create_task(steadily(service, log, RATE))
+        await around.slack.arrived(RATE)
+        began = time.time()
+        with server.stalled():
+            service.signal(signal.SIGTERM)
+            code = await service.ended(PATIENCE + 30)
+            took = time.time() - began
+        await asking
+        ended = time.time()
+        await service.start()
+        await settled(service, database, within=database.takeover + 30)
+        findings = _judged(around, log, database, Outage(began, ended))
+    say(f"ended with {code} after {took:.1f} s; {findings}")
+    assert code == 0
+    assert took < PATIENCE
+    assert findings.violations == []
+
+
+async def test_a_second_sigterm_is_heard_while_the_database_stands_still(
+    server: Cluster, databases: Postgres, tmp_path: Path
+):
+    """Also when nothing is left to do but to let go of it: that is waited for elsewhere."""
+    database = postgresql(databases.at(databases.migrated()))
+    async with surroundings(tmp_path) as around, serving(around, database) as service:
+        with server.stalled():
+            service.signal(signal.SIGTERM)
+            await service.logged("stopped", PATIENCE)
+            service.signal(signal.SIGTERM)
+            began = time.monotonic()
+            code = await service.ended()
+            took = time.monotonic() - began
+        last = service.log()[-1]["event"]
+    assert (code, last) == (0, "stopped_at_once")
+    assert took < 1

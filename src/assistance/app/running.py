@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -30,8 +30,10 @@ log = structlog.get_logger(__name__)
 LINGER = 5.0
 """Seconds for which requests are still accepted after SIGTERM, until the load balancer has noticed."""
 _DRAIN = 15.0
+_LATEST = LINGER + _DRAIN + 7.0
+"""Seconds after SIGTERM at which the process is gone whatever it waits for: a database, say, that stands still."""
 _LAST_LINE = 0.5
-"""Seconds that a second SIGTERM leaves to whoever reads the log, before the process is gone."""
+"""Seconds left to whoever reads the log when the process goes without having come to its end."""
 _EXPIRE_EVERY = 1.0
 _RETAIN_EVERY = 3600.0
 _LOOK_EVERY = 1.0
@@ -203,11 +205,9 @@ def _own_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:
 
     def end() -> None:
         if stop.is_set():
-            log.warning("stopped_at_once")
-            # What was said is written by another thread, which would be gone with all that it holds.
-            logs.flush(_LAST_LINE)
-            os._exit(0)
+            _go("stopped_at_once", logs)
         log.info("stopping")
+        loop.call_later(_LATEST, _go, "stopped_unfinished", logs)
         stop.set()
 
     async def reload() -> None:
@@ -222,6 +222,14 @@ def _own_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
+
+
+def _go(event: str, logs: Logs) -> NoReturn:
+    """End now, as a crash does: what is not finished is stored, and goes on when its lease has ended."""
+    log.warning(event)
+    # What was said is written by another thread, which would be gone with all that it holds.
+    logs.flush(_LAST_LINE)
+    os._exit(0)
 
 
 async def _leave(house: House, server: HttpServer, *, linger: float) -> None:
