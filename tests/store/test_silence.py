@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.fakes.clock import until
 from tests.fakes.postgres import Postgres, through
 from tests.fakes.toxic import Toxic, ToxicProxy
 from tests.store.asks import ask, take
 
-from assistance.store import Store, StoreUnavailableError, open_store, postgresql
+from assistance.store import Store, StoreUnavailableError, open_store, postgresql, waking
 
 SILENCE = 1.0
 
@@ -53,3 +54,25 @@ async def test_a_pause_that_ends_in_time_is_felt_as_a_delay(between: tuple[Toxic
     assert not asking.done()
     proxy.heal()
     assert (await asking).request.sequence == 1
+
+
+async def test_a_listener_that_was_forgotten_listens_anew(
+    between: tuple[ToxicProxy, Store], monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody tells it that its connection leads nowhere: it finds out, and hears others again within seconds."""
+    monkeypatch.setattr(waking, "_QUIET", 0.2)
+    monkeypatch.setattr(waking, "_ECHO", 1.0)
+    proxy, store = between
+    words: asyncio.Queue[None] = asyncio.Queue()
+    listening = asyncio.create_task(store.listen(lambda: words.put_nowait(None)))
+    async with asyncio.timeout(10):
+        await words.get()
+        await words.get()  # its own: nobody else says anything
+    proxy.spoil(answers=Toxic(silent=True))
+    await until(lambda: sum(link.held for link in proxy._links) > 1)
+    proxy.heal(forget=True)
+    while not words.empty():
+        words.get_nowait()
+    async with asyncio.timeout(10):
+        await words.get()
+    listening.cancel()

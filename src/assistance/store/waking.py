@@ -21,6 +21,10 @@ log = structlog.get_logger(__name__)
 _CHANNEL = "assistance_due"
 _RECONNECT = 1.0
 """Seconds between two tries to listen."""
+_HELLO = 10.0
+"""Seconds that a server has to let us listen."""
+_QUIET, _ECHO = 10.0, 5.0
+"""Seconds after which a listener who hears nothing speaks up itself, and within which it must hear that."""
 
 
 class Wakes:
@@ -53,15 +57,35 @@ class Wakes:
         """Call `heard` whenever a process tells, and after each gap in listening; until cancelled."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {_CHANNEL}")
-                    heard()
-                    async for _ in connection.notifies():
-                        heard()
+                await self._follow(heard)
             except (psycopg.Error, OSError) as error:
                 log.warning("wakes_not_heard", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT)
 
+    async def _follow(self, heard: Callable[[], None]) -> None:
+        """Call `heard` for what is heard on one connection, until not even our own word is.
+
+        Silence is what a connection sounds like on which nobody has anything to say, and one that a middleman has
+        forgotten. A word of any process will do, so all of them together say one in all those seconds.
+        """
+        async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+            async with asyncio.timeout(_HELLO):
+                await connection.execute(f"LISTEN {_CHANNEL}")
+            heard()
+            while await _word(connection, _QUIET) or await self._echo(connection):
+                heard()
+        log.warning("wakes_not_heard", error="silence")
+
+    async def _echo(self, connection: psycopg.AsyncConnection) -> bool:
+        self.tell()
+        return await _word(connection, _ECHO)
+
     def close(self) -> None:
         """Tell what is to be told, then end."""
         self._teller.shutdown()
+
+
+async def _word(connection: psycopg.AsyncConnection, seconds: float) -> bool:
+    """Whether anything is heard within so many seconds."""
+    # To its end: a generator that is left halfway holds on to the connection.
+    return bool([word async for word in connection.notifies(timeout=seconds, stop_after=1)])
