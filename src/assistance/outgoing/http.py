@@ -10,15 +10,17 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 from pydantic import AnyUrl
+from pydantic_core import PydanticSerializationError, to_json
 from yarl import URL
 
 from assistance import __version__
 from assistance.model import Clock, Misconfigured, Reason, SystemClock, Verdict
-from assistance.outgoing.addresses import Guard, is_loopback
+from assistance.outgoing.addresses import Guard
 from assistance.outgoing.redaction import redact
 from assistance.outgoing.reply import Reply
+from assistance.outgoing.target import Target, target_of
 from assistance.outgoing.verdicts import error_verdict, retry_after, status_verdict
 from assistance.settings import MissingSecretError, Secret
 
@@ -27,10 +29,7 @@ _TELLING = 8
 """Characters from which a part of a URL or a header may be a secret."""
 _CONNECTIONS = 1000
 """A safety net only: each lane bounds its own sends, and one that hangs must not use up another's connections."""
-_HOST = re.compile(r"[A-Za-z0-9._:-]+")
-"""A name after IDNA, or an address: nothing percent-encoded, which each resolver reads in its own way."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
-_HTTPS = 443
 _GOOD = range(200, 300)
 
 
@@ -69,6 +68,7 @@ class Http:
         self.tls = ssl.create_default_context()
         self._guard = guard
         self._clock = clock or SystemClock()
+        self._usual = aiohttp.ClientTimeout(total=self.timeouts.whole, sock_connect=self.timeouts.connect)
         self.tracer = trace.get_tracer("assistance.outgoing", __version__, tracing)
         self._session: aiohttp.ClientSession | None = None
 
@@ -123,7 +123,7 @@ class Http:
         """
         sent = {**(headers or {})}
         if json is not None:
-            sent, data = {"Content-Type": "application/json; charset=utf-8", **sent}, json_.dumps(json).encode()
+            sent, data = {"Content-Type": "application/json; charset=utf-8", **sent}, _json(json)
         elif isinstance(data, Mapping):
             sent, data = {"Content-Type": "application/x-www-form-urlencoded", **sent}, urlencode(data).encode()
         return await self._call("POST", url, headers=sent, bearer=bearer, data=data, cap=cap)
@@ -153,7 +153,7 @@ class Http:
     ) -> Reply:
         """The answer whatever its status, for a client that reads refusals; raises as `post` where there is none."""
         sent = {"Content-Type": "application/json", **(headers or {})} if json is not None else {**(headers or {})}
-        data = None if json is None else json_.dumps(json).encode()
+        data = None if json is None else _json(json)
         return await self._call(
             method, url, headers=sent, bearer=bearer, data=data, timeout=timeout, cap=cap, judged=False
         )
@@ -170,53 +170,81 @@ class Http:
         cap: int = _CAP,
         judged: bool = True,
     ) -> Reply:
-        target = self._target(_reveal(url) if isinstance(url, Secret) else str(url))
+        # One request carries one proof; what the URL says would win or fail deep in the library.
+        target = target_of(
+            _reveal(url) if isinstance(url, Secret) else str(url),
+            guarded=self._guard is not None,
+            with_user=bearer is None,
+        )
         if bearer is not None:
             headers["Authorization"] = f"Bearer {_reveal(bearer)}"
-            # One request carries one proof; what the URL says would win or fail deep in the library.
-            target = target.with_user(None)
-        seconds = aiohttp.ClientTimeout(total=timeout or self.timeouts.whole, sock_connect=self.timeouts.connect)
-        with self.tracer.start_as_current_span(
-            method, kind=trace.SpanKind.CLIENT, attributes=_attributes(method, target), record_exception=False
-        ) as span:
-            propagate.inject(headers)
-            outcome = await self._exchange(method, target, cap=cap, data=data, headers=headers, timeout=seconds)
-            if isinstance(outcome, Reply):
-                span.set_attribute("http.response.status_code", outcome.status)
-                outcome = _judged(outcome, target, headers) if judged else outcome
-            if isinstance(outcome, Verdict):
-                span.set_attribute("error.type", outcome.code or outcome.reason)
-                raise outcome
-            return outcome
+        call = _Call(method, target, headers, data, self._patience(timeout), cap, judged)
+        span = self.tracer.start_span(method, kind=trace.SpanKind.CLIENT, attributes=target.attributes(method))
+        if not span.get_span_context().is_valid:
+            # Nobody traces: the rest need not pay for it.
+            return await self._judged(call, span)
+        with trace.use_span(span, end_on_exit=True, record_exception=False):
+            return await self._judged(call, span)
 
-    async def _exchange(
-        self, method: str, target: URL, *, cap: int, headers: dict[str, str], **rest: Any
-    ) -> Reply | Verdict:
+    def _patience(self, timeout: float | None) -> aiohttp.ClientTimeout:
+        if timeout is None:
+            return self._usual
+        return aiohttp.ClientTimeout(total=timeout, sock_connect=self.timeouts.connect)
+
+    async def _judged(self, call: "_Call", span: trace.Span) -> Reply:
+        if context.get_current():
+            propagate.inject(call.headers)
+        outcome = await self._exchange(call)
+        if isinstance(outcome, Reply):
+            span.set_attribute("http.response.status_code", outcome.status)
+            outcome = _judged(outcome, call.target.url, call.headers) if call.judged else outcome
+        if isinstance(outcome, Verdict):
+            span.set_attribute("error.type", outcome.code or outcome.reason)
+            raise outcome
+        return outcome
+
+    async def _exchange(self, call: "_Call") -> Reply | Verdict:
         """One request. A failure is returned, not raised from the library's error, which may name the URL."""
         if self._session is None:
             raise RuntimeError("Http is used inside `async with`")
-        clean = {name: _CONTROLS.sub(" ", value) for name, value in headers.items()}
+        clean = {
+            name: value if value.isprintable() else _CONTROLS.sub(" ", value) for name, value in call.headers.items()
+        }
         try:
-            async with self._session.request(method, target, headers=clean, allow_redirects=False, **rest) as response:
-                body, complete = await _read(response, cap)
+            async with self._session.request(
+                call.method,
+                call.target.url,
+                headers=clean,
+                data=call.data,
+                timeout=call.timeout,
+                allow_redirects=False,
+            ) as response:
+                body, complete = await _read(response, call.cap)
         except (aiohttp.ClientError, OSError) as error:
             return error_verdict(error)
         after = retry_after(response.headers, self._clock.now())
         return Reply(response.status, response.headers, body, complete, after)
 
-    def _target(self, text: str) -> URL:
-        """The URL, if it may be used at all."""
-        try:
-            url = URL(text)
-        except ValueError:
-            url = URL()
-        if url.scheme not in {"http", "https"} or not _HOST.fullmatch(url.raw_host or ""):
-            raise Misconfigured(Reason.DESTINATION)
-        # With a guard, a port that is not open to the public leads only to networks that the operator has allowed.
-        clear = is_loopback(url.host or "") if self._guard is None else url.port != _HTTPS
-        if url.scheme == "http" and not clear:
-            raise Misconfigured(Reason.TLS, code="https_required")
-        return url
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call as it goes out; `judged`: a bad answer is a verdict."""
+
+    method: str
+    target: Target
+    headers: dict[str, str]
+    data: bytes | None
+    timeout: aiohttp.ClientTimeout
+    cap: int
+    judged: bool
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        # Half a surrogate pair, which only the escapes of ASCII can spell.
+        return json_.dumps(value).encode()
 
 
 def _reveal(secret: Secret) -> str:
@@ -226,11 +254,11 @@ def _reveal(secret: Secret) -> str:
         raise Misconfigured(Reason.CREDENTIALS, code="secret_not_set") from None
 
 
-def _attributes(method: str, url: URL) -> dict[str, str | int]:
-    return {"http.request.method": method, "server.address": url.host or "", "server.port": url.port or 0}
-
-
 async def _read(response: aiohttp.ClientResponse, cap: int) -> tuple[bytes, bool]:
+    if response.content.is_eof():
+        # Small ones have come whole with their head.
+        whole = response.content.read_nowait()
+        return whole[:cap], len(whole) <= cap
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

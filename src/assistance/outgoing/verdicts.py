@@ -60,6 +60,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     Both forms of RFC 9110, section 10.2.3: a number of seconds, or a date, which is compared with `now`.
     """
     value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), _HOUR)
     try:
