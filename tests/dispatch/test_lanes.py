@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from tests.dispatch.stage import Stage
+from tests.fakes.clock import until
 
 from assistance.model import Reason, TryLater
 from assistance.routing import Step
@@ -25,11 +26,39 @@ async def test_a_hanging_channel_delays_no_other(stage: Stage, waiting: int):
 
 
 async def test_what_waits_is_not_held_in_memory(stage: Stage):
-    """However much is due, a lane holds a few dozen messages at most."""
+    """However much is due, a lane whose channel takes nothing holds a few dozen messages."""
     stage.far["slack"].always = asyncio.Event()
     await asyncio.gather(*(stage.ask() for _ in range(500)))
     await stage.go_on(15)
     assert len(stage.dispatcher.lanes["slack"].held) == 32
+
+
+async def test_a_fast_channel_has_as_much_at_hand_as_it_takes_in_half_a_second(stage: Stage):
+    """Its lane looks into the store less often; once the channel stands still it holds a few dozen again."""
+    lane = stage.dispatcher.lanes["slack"]
+    stage.clock.advance(1)
+    for _ in range(100):
+        await stage.told()
+    assert lane.room() == 100
+    await stage.go_on(1.5)
+    assert lane.room() == 32
+
+
+async def test_the_next_message_does_not_wait_until_the_last_one_is_recorded(stage: Stage):
+    """But no more are sent and not recorded than two rounds: so many go twice when the process dies."""
+    hang = stage.far["slack"].always = asyncio.Event()
+    for _ in range(60):
+        await stage.ask()
+    await stage.quiet()
+    stage.store.down = True
+    stage.far["slack"].always = None
+    hang.set()
+    await until(lambda: len(stage.far["slack"].taken) == 32)
+    await stage.quiet()
+    assert len(stage.far["slack"].taken) == 32
+    stage.store.down = False
+    await stage.go_on(2)
+    assert len(stage.far["slack"].taken) == len(set(stage.far["slack"].keys)) == 60
 
 
 async def test_urgent_messages_go_first(stage: Stage):

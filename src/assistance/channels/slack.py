@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -151,9 +152,14 @@ def _links(message: Message) -> list[dict[str, Any]]:
 
 def _since(message: Message) -> dict[str, Any]:
     """When it was asked, in each reader's own time zone."""
-    asked = datetime.fromtimestamp(message.created_at, UTC)
-    date = f"<!date^{int(message.created_at)}^{{date_short_pretty}} {{time}}|{asked:%Y-%m-%d %H:%M} UTC>"
+    asked = int(message.created_at)
+    date = f"<!date^{asked}^{{date_short_pretty}} {{time}}|{_minute(asked // 60)} UTC>"
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": f"Since {date}"}]}
+
+
+@lru_cache(maxsize=64)
+def _minute(minute: int) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%d %H:%M}"
 
 
 def _plain(text: str) -> dict[str, Any]:

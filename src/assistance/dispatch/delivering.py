@@ -91,7 +91,7 @@ class Deliverer:
                 lane.breaker.failed(self._clock.monotonic())
                 lane.pump()
         else:
-            lane.breaker.succeeded()
+            lane.took()
             if probing:
                 await self._recorder.unpark(lane)
 

@@ -12,7 +12,7 @@ import structlog
 from assistance.channels import Channel
 from assistance.dispatch.breaker import Breaker
 from assistance.dispatch.outcome import Try
-from assistance.dispatch.pace import Pace
+from assistance.dispatch.pace import Flow, Pace
 from assistance.dispatch.retry import RetryBudget
 from assistance.model import Clock, Misconfigured, Priority, Reason
 from assistance.store import Work
@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 
 PROBE_EVERY = 60.0
 """Seconds between two tries of one message on a parked channel."""
+
+_MOST = 256
+"""Messages that a lane holds at most, however fast its channel is."""
 
 _LAST_WORDS = 2.0
 """Seconds for giving back, when stopping, what was cut short."""
@@ -61,6 +64,7 @@ class Lane:
         self.pace = Pace(channel.messages_per_second, clock.monotonic())
         self.breaker = Breaker()
         self.budget = RetryBudget()
+        self._flow = Flow()
         self.frozen_until = 0.0
         self.parked: str | None = None
         self.probe_at = 0.0
@@ -88,10 +92,13 @@ class Lane:
     @property
     def opens_in(self) -> float:
         """Seconds until it may be sent to as far as time alone decides, 0 when it may."""
-        waits = [self.frozen_until - self._clock.now(), self.breaker.wait(self._clock.monotonic())]
+        # Asked several times a message, and mostly none of it holds: then no clock is looked at.
+        wait = self.frozen_until - self._clock.now() if self.frozen_until else 0.0
+        if not self.breaker.closed:
+            wait = max(wait, self.breaker.wait(self._clock.monotonic()))
         if self.parked is not None:
-            waits.append(self.probe_at - self._clock.now())
-        return max(0.0, *waits)
+            wait = max(wait, self.probe_at - self._clock.now())
+        return max(0.0, wait)
 
     @property
     def closed(self) -> bool:
@@ -135,18 +142,23 @@ class Lane:
     # What it holds.
 
     @property
-    def _most_waiting(self) -> int:
+    def _most_held(self) -> int:
+        """What it has taken in half a second, if that is more than two rounds: fewer looks into the store."""
+        lately = self._flow.lately(self._clock.monotonic())
+        return max(2 * self.channel.concurrency, min(lately, _MOST))
+
+    def _most_waiting(self, held: int) -> int:
         """About a second's worth, so that an urgent message soon has its turn."""
-        most = 2 * self.channel.concurrency
         rate = self.channel.messages_per_second
-        return most if rate is None else min(most, max(1, math.ceil(rate)))
+        return held if rate is None else min(held, max(1, math.ceil(rate)))
 
     def room(self) -> int:
         """How many more deliveries may be leased."""
         if self.closed:
             return 0
-        held = 2 * self.channel.concurrency if self.breaker.closed else 1
-        return max(0, min(held - len(self.held), self._most_waiting - len(self._queue)) - self.reserved)
+        most = self._most_held
+        held = most if self.breaker.closed else 1
+        return max(0, min(held - len(self.held), self._most_waiting(most) - len(self._queue)) - self.reserved)
 
     def put(self, work: Work) -> None:
         """Send this when its turn comes: urgent ones first, then by due time."""
@@ -165,12 +177,24 @@ class Lane:
         if self.closed:
             self._give_back()
             return
-        while self._queue and len(self._sending) < self.channel.concurrency:
+        while self._queue and self._may_begin:
             if wait := self.pace.wait(self._clock.monotonic()):
                 self._pump_in(wait)
                 return
             self.pace.spend()
             self._begin(heapq.heappop(self._queue)[-1], probing=False)
+
+    @property
+    def _may_begin(self) -> bool:
+        """Whether one more fits beside what is being sent, and beside what is sent and not recorded yet."""
+        most = self.channel.concurrency
+        return len(self._sending) < most and len(self.held) - len(self._queue) < 2 * most
+
+    def took(self) -> None:
+        """The far side has answered: the next one goes at once, while this outcome is being recorded."""
+        self.breaker.succeeded()
+        self._flow.took(self._clock.monotonic())
+        self.pump()
 
     def end(self) -> None:
         """Begin nothing more, for ever."""
@@ -199,7 +223,6 @@ class Lane:
     def _begin(self, work: Work, *, probing: bool) -> None:
         task = self._spawn(self._deliver(work, probing=probing), work.delivery.key)
         self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
 
     async def _deliver(self, work: Work, *, probing: bool) -> None:
         try:
@@ -248,7 +271,7 @@ class Lane:
         for work in works:
             self.held.pop(work.delivery.key, None)
         self.pump()
-        if self.backlog and 2 * self.room() >= self._most_waiting:
+        if self.backlog and 2 * self.room() >= self._most_waiting(self._most_held):
             self._wake()
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
@@ -260,5 +283,6 @@ class Lane:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._sending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("lane_failed", channel=self.name, task=task.get_name(), exc_info=error)

@@ -1,8 +1,8 @@
 """What people read: who waits, since when, for what."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from assistance.model import AssistanceRequest, Event, EventType, Kind, Message, Priority
 from assistance.store import Work
@@ -104,7 +104,7 @@ def _facts(request: AssistanceRequest) -> Iterator[tuple[str, str]]:
         ("Bot", request.client),
     )
     metadata = list(request.metadata.items())
-    yield from _known(*metadata[:_METADATA])
+    yield from _known(*((_line(label, _LABEL) or "-", value) for label, value in metadata[:_METADATA]))
     if len(metadata) > _METADATA:
         yield "More", f"{len(metadata) - _METADATA} fields, in the service"
     yield "Request", request.id
@@ -113,18 +113,29 @@ def _facts(request: AssistanceRequest) -> Iterator[tuple[str, str]]:
 def _known(*fields: tuple[str, object]) -> Iterator[tuple[str, str]]:
     """Those that say something, each on one line: a value must not pass itself off as another field."""
     for label, value in fields:
-        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else "" if value is None else str(value)
+        if value is None:
+            continue
+        text = _WORDS[value] if isinstance(value, bool) else str(value)
         if line := _line(text, _VALUE):
-            yield _line(label, _LABEL) or "-", line
+            yield label, line
+
+
+_WORDS = {True: "yes", False: "no"}
 
 
 def _line(text: str, limit: int) -> str:
-    line = re.sub(r"\s+", " ", text[: 2 * limit]).strip()
+    line = " ".join(text[: 2 * limit].split())
     return line if len(line) <= limit and len(text) <= 2 * limit else f"{line[: limit - 1].rstrip()}…"
 
 
 def _minute(instant: float | None) -> str | None:
-    return None if instant is None else datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return None if instant is None else _spelled(int(instant // 60))
+
+
+@lru_cache(maxsize=64)
+def _spelled(minute: int) -> str:
+    """Most of what is told was asked in the same few minutes."""
+    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _news(event: Event | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 
 import structlog
 from opentelemetry import trace
@@ -42,17 +43,25 @@ async def send(channel: Channel, name: str, work: Work, http: Http, clock: Clock
     the one, some the other.
     """
     at, started = clock.now(), clock.monotonic()
+    if work.request.traceparent is None and isinstance(tracer, trace.NoOpTracer):
+        # Nobody traces, nor did who asked: a span would cost as much as composing the message.
+        verdict, reference = await _say(channel, name, lambda: _by_kind(channel, work, http), http)
+    else:
+        with _span(name, work, tracer) as span:
+            verdict, reference = await _say(channel, name, lambda: _by_kind(channel, work, http), http)
+            if verdict is not None:
+                span.set_attribute("error.type", str(verdict.reason))
+                span.set_status(trace.StatusCode.ERROR, str(verdict.reason))
+    return Try(at, clock.monotonic() - started, verdict, reference)
+
+
+def _span(name: str, work: Work, tracer: trace.Tracer) -> AbstractContextManager[trace.Span]:
     context = _propagator.extract({"traceparent": work.request.traceparent or ""})
     accepted = trace.get_current_span(context).get_span_context()
     links = [trace.Link(accepted)] if accepted.is_valid else []
-    with tracer.start_as_current_span(
+    return tracer.start_as_current_span(
         f"deliver {name}", context, trace.SpanKind.CONSUMER, _attributes(name, work), links
-    ) as span:
-        verdict, reference = await _say(channel, name, lambda: _by_kind(channel, work, http), http)
-        if verdict is not None:
-            span.set_attribute("error.type", str(verdict.reason))
-            span.set_status(trace.StatusCode.ERROR, str(verdict.reason))
-    return Try(at, clock.monotonic() - started, verdict, reference)
+    )
 
 
 def _attributes(channel: str, work: Work) -> dict[str, str | int]:

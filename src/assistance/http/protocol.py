@@ -9,8 +9,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from assistance.http.body import BODY_IS_HERE
-from assistance.http.gathering import Gathering
 from assistance.http.gate import MAX_HEADER, header_too_large, malformed
+from assistance.http.gathering import Gathering
 from assistance.http.middleware import request_id_of
 from assistance.http.problems import MEDIA_TYPE, Problem
 from assistance.model import Clock

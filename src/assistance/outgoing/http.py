@@ -187,7 +187,7 @@ class Http:
             return await self._judged(call, span)
 
     def _patience(self, timeout: float | None) -> aiohttp.ClientTimeout:
-        if timeout is None:
+        if not timeout:
             return self._usual
         return aiohttp.ClientTimeout(total=timeout, sock_connect=self.timeouts.connect)
 

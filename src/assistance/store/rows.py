@@ -28,7 +28,10 @@ _CUSTOMER = ("name", "email", "phone", "locale", "timezone")
 
 
 def _dump(value: Any) -> str | None:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+    return _encode(value) if value else None
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def storable(text: str | None) -> str | None:
@@ -76,10 +79,10 @@ def request_of(row: RowMapping) -> AssistanceRequest:
         topic_title=row["topic_title"],
         status=Status(row["status"]),
         description=row["description"],
-        follow_ups=tuple(json.loads(row["follow_ups"] or "[]")),
+        follow_ups=tuple(json.loads(texts)) if (texts := row["follow_ups"]) else (),
         customer=Customer(**json.loads(row["customer"])) if row["customer"] else None,
-        links=tuple(Link(label, url) for label, url in json.loads(row["links"] or "[]")),
-        metadata=json.loads(row["metadata"] or "{}"),
+        links=tuple(Link(label, url) for label, url in json.loads(links)) if (links := row["links"]) else (),
+        metadata=json.loads(metadata) if (metadata := row["metadata"]) else {},
         conversation_id=row["conversation_id"],
         priority=Priority(row["priority"]),
         callback=row["callback"],

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_, update
 
 from assistance.model import OWED, AssistanceRequest, Delivery, Event, Kind, State, Status
+from assistance.store.bulk import update_rows
 from assistance.store.failover import after_failures
 from assistance.store.fates import Fate, Hours, fate_of
 from assistance.store.lanes import LaneState, granted, lane_states, spend
-from assistance.store.leasing import Key, Lease, lease_columns, owed_since, shared_now, these
+from assistance.store.leasing import Key, Lease, lease_columns, shared_now, these
 from assistance.store.rows import delivery_of, event_of, request_of
 from assistance.store.schema import deliveries, events, is_parked, is_waiting, requests
 
@@ -73,7 +74,8 @@ def _take(connection: Connection, item: Take) -> Taken:
     works: list[Work] = []
     for _ in range(_ROUNDS):
         fitting, passed_over = _sort(connection, item, rows, left)
-        works += _lease(connection, fitting, item)
+        parked = {(row["request_id"], row["n"]): at for row in rows if (at := row["parked_at"]) is not None}
+        works += _lease(connection, fitting, parked, item)
         again = [channel for channel in rooms if channel in passed_over and left[channel]]
         if not again:
             break
@@ -185,23 +187,39 @@ def _events(connection: Connection, keys: list[Key]) -> dict[Key, Event]:
     return {(row["request_id"], row["sequence"]): event_of(row) for row in connection.execute(query).mappings()}
 
 
-def _lease(connection: Connection, works: list[Work], item: Take) -> list[Work]:
+def _lease(connection: Connection, works: list[Work], parked: Mapping[Key, float], item: Take) -> list[Work]:
+    """Write down who sends them; their rows are held, so that what was read of them still counts."""
     if not works:
         return []
-    keys = [(work.delivery.request_id, work.delivery.n) for work in works]
-    leased = (
-        update(deliveries)
-        .where(these(keys))
-        .values(
-            **lease_columns(connection, item.lease, item.now),
-            fence=deliveries.c.fence + 1,
-            owed_since=owed_since(item.now),
-            parked_at=None,
+    columns = lease_columns(connection, item.lease, item.now)
+    leased = [
+        replace(
+            delivery := work.delivery,
+            state=State.SENDING,
+            fence=delivery.fence + 1,
+            owed_since=_owed_since(delivery, parked, item.now),
         )
-        .returning(deliveries)
-    )
-    rows = {(row["request_id"], row["n"]): delivery_of(row) for row in connection.execute(leased).mappings()}
-    return [replace(work, delivery=rows[key]) for key, work in zip(keys, works, strict=True)]
+        for work in works
+    ]
+    rows = [
+        {
+            "request_id": delivery.request_id,
+            "n": delivery.n,
+            **columns,
+            "fence": delivery.fence,
+            "owed_since": delivery.owed_since,
+            "parked_at": None,
+        }
+        for delivery in leased
+    ]
+    update_rows(connection, deliveries, rows)
+    return [Work(delivery, work.request, work.thread, work.event) for delivery, work in zip(leased, works, strict=True)]
+
+
+def _owed_since(delivery: Delivery, parked: Mapping[Key, float], now: float) -> float:
+    """The time for which it was parked does not count."""
+    parked_at = parked.get((delivery.request_id, delivery.n))
+    return delivery.owed_since if parked_at is None else delivery.owed_since + now - parked_at
 
 
 def _wait(connection: Connection, works: list[Work], now: float) -> None:

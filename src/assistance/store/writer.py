@@ -94,8 +94,11 @@ class Writer:
             patience.cancel()
 
     def _gather(self, job: _Job) -> None:
-        """Hand over what one turn of the loop has to write at its end: a thread that wakes for the first of it would
-        take the interpreter's lock from the loop, again and again, and write little."""
+        """Hand over at the end of the loop's turn what it has to write.
+
+        A thread that wakes for the first of it would take the interpreter's lock from the loop, again and again, and
+        write little.
+        """
         gathered = self._gathered.setdefault(job.loop, [])
         if not gathered:
             job.loop.call_soon(self._submit, job.loop)
