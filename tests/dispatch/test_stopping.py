@@ -129,6 +129,63 @@ async def test_a_late_outcome_changes_nothing(stage: Stage):
     await second.stop()
 
 
+async def test_what_arrives_when_its_lease_has_ended_is_left_to_whoever_has_it_now(stage: Stage):
+    """The answer to a look was held back for longer than a lease: what came with it was sent by another meanwhile."""
+    real, leased, go_on = stage.store.take, asyncio.Event(), asyncio.Event()
+
+    async def take(item: Take) -> Taken:
+        taken: Taken = await real(item)
+        if taken.works and item.lease.owner == "one":
+            leased.set()
+            await go_on.wait()
+        return taken
+
+    stage.store.take = take
+    stage.dispatcher.lanes["slack"].backlog = True
+    request_id = (await stage.ask()).request.id
+    await leased.wait()
+    second = await another(stage)
+    await stage.go_on(45, 2.5)
+    assert await stage.states(request_id) == ["delivered"]
+    go_on.set()
+    await stage.quiet()
+    assert len(stage.far["slack"].tried) == 1
+    await stage.ask()
+    await stage.go_on(1)
+    assert len(stage.far["slack"].taken) == 2
+    await second.stop()
+
+
+async def test_what_lost_its_lease_while_it_waited_for_its_turn_is_not_sent(stage: Stage):
+    """The process slept, and another one has sent it: when the pace allows it at last it goes back unsent."""
+    far = stage.add_channel("slack", pace="1/m")
+    await stage.reload()
+    await stage.told()
+    request_id = await stage.told()
+    assert await stage.states(request_id) == ["sending"]
+    second = await another(stage)
+    await stage.store.recover(Recovery(stage.clock.now(), everything=True))
+    await stage.go_on(1)
+    assert (await stage.states(request_id), len(far.tried)) == (["delivered"], 2)
+    await stage.go_on(70, 2.5)
+    assert len(far.tried) == 2
+    await second.stop()
+
+
+async def test_what_waits_for_its_turn_keeps_its_lease(stage: Stage):
+    """However long the pace makes it wait: it is renewed, and sent by whom it was leased."""
+    far = stage.add_channel("slack", pace="1/m")
+    await stage.reload()
+    await stage.told()
+    request_id = await stage.told()
+    with structlog.testing.capture_logs() as lines:
+        await stage.go_on(62, 2.5)
+    assert await stage.states(request_id) == ["delivered"]
+    assert (await stage.see(request_id))[1][0].fence == 1
+    assert len(far.tried) == 2
+    assert not [line for line in lines if "lease" in line["event"]]
+
+
 async def test_two_dispatchers_never_send_the_same(stage: Stage):
     """They share the queue, message by message."""
     second = await another(stage)

@@ -10,7 +10,7 @@ from opentelemetry.trace import Tracer
 
 from assistance.channels import Channel
 from assistance.dispatch.delivering import Deliverer
-from assistance.dispatch.housekeeping import Housekeeping
+from assistance.dispatch.housekeeping import Housekeeping, good_for
 from assistance.dispatch.lane import PROBE_EVERY
 from assistance.dispatch.lanes import Lanes
 from assistance.dispatch.recording import Recorder
@@ -107,7 +107,8 @@ class Dispatcher:
         """Send this now, under the lease and the promise given for it."""
         lane = self.lanes[work.delivery.channel]
         lane.reserved -= 1
-        lane.put(work)
+        # Leased at its acceptance, or after.
+        lane.put(work, self._clock.monotonic() - (self._clock.now() - work.request.created_at) + good_for(LEASE))
 
     def due(self, channel: str) -> None:
         """Something on `channel` is due in the store that was not handed over."""
@@ -195,11 +196,11 @@ class Dispatcher:
             return False
         paces = {} if self._store.exclusive else self.lanes.paces(rooms)
         take = Take(rooms, self.lease(), self._clock.now(), self._is_open, probes, paces)
-        before = self.lanes.knowledge()
+        before, good_until = self.lanes.knowledge(), self._clock.monotonic() + good_for(LEASE)
         taken = await self._leased(take)
         for lane in self.lanes.learn(taken.lanes, before):
             await self._recorder.unpark(lane)
-        await self._hand_out(taken, take)
+        await self._hand_out(taken, take, good_until)
         return bool(taken.works)
 
     async def _leased(self, take: Take) -> Taken:
@@ -217,7 +218,7 @@ class Dispatcher:
             for name, room in take.rooms.items():
                 self.lanes[name].reserved -= room
 
-    async def _hand_out(self, taken: Taken, take: Take) -> None:
+    async def _hand_out(self, taken: Taken, take: Take, good_until: float) -> None:
         found = Counter(work.delivery.channel for work in taken.works)
         for name, room in take.rooms.items():
             if found[name] >= room:
@@ -225,9 +226,9 @@ class Dispatcher:
         for work in taken.works:
             lane = self.lanes[work.delivery.channel]
             if lane.name in take.probes:
-                lane.probe(work)
+                lane.probe(work, good_until)
             else:
-                lane.put(work)
+                lane.put(work, good_until)
         for name in take.probes:
             lane = self.lanes[name]
             lane.probe_at = take.now + PROBE_EVERY

@@ -20,6 +20,11 @@ RECOVER_EVERY = 0.5
 """Seconds between two looks for what dead processes held, where there are others: it is late by its lease and this."""
 
 
+def good_for(lease: float) -> float:
+    """Seconds of a lease in which a send may begin: there is time to renew it then, before it ends."""
+    return lease * 2 / 3
+
+
 class Housekeeping:
     """Holds on to leases, takes back what dead processes held, and looks after channels that are out of order."""
 
@@ -76,12 +81,15 @@ class Housekeeping:
         """Hold on to what is leased; what was lost is counted and told."""
         held = tuple(work.delivery for work in self._lanes.held)
         if held:
-            kept = await self._store.renew(Renewal(held, self._lease(), self._clock.now()))
+            lease, began = self._lease(), self._clock.monotonic()
+            kept = await self._store.renew(Renewal(held, lease, self._clock.now()))
             # What was settled in the meantime is not held any more, and not lost.
-            still = {work.delivery for work in self._lanes.held}
-            if lost := max(0, len(still.intersection(held)) - kept):
+            still = {work.delivery for work in self._lanes.held}.intersection(held)
+            if lost := max(0, len(still) - kept):
                 self._metrics.leases_lost(lost)
                 log.warning("leases_lost", lost=lost)
+            else:
+                self._lanes.keep({delivery.key for delivery in still}, began + good_for(lease.seconds))
 
     async def _recover(self) -> None:
         mine = frozenset((work.delivery.request_id, work.delivery.n) for work in self._lanes.held)

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, Protocol
 
@@ -73,6 +73,7 @@ class Lane:
         self.backlog = True
         self.reserved = 0
         self.held: dict[str, Work] = {}
+        self._good_until: dict[str, float] = {}
         self._clock = clock
         self._carrier = carrier
         self._wake = wake
@@ -160,17 +161,29 @@ class Lane:
         held = most if self.breaker.closed else 1
         return max(0, min(held - len(self.held), self._most_waiting(most) - len(self._queue)) - self.reserved)
 
-    def put(self, work: Work) -> None:
-        """Send this when its turn comes: urgent ones first, then by due time."""
-        self.held[work.delivery.key] = work
+    def put(self, work: Work, good_until: float) -> None:
+        """Send this when its turn comes: urgent ones first, then by due time.
+
+        After the monotonic instant `good_until`, unless `keep` says a later one, its lease may end before it is sent:
+        then it goes back.
+        """
+        self._hold(work, good_until)
         normal = work.request.priority is not Priority.URGENT
         heapq.heappush(self._queue, (normal, work.delivery.due_at, work.delivery.key, work))
         self.pump()
 
-    def probe(self, work: Work) -> None:
-        """Send this although the lane is parked, to see whether it is mended."""
-        self.held[work.delivery.key] = work
+    def probe(self, work: Work, good_until: float) -> None:
+        """Send this although the lane is parked, to see whether it is mended; see `put`."""
+        self._hold(work, good_until)
         self._begin(work, probing=True)
+
+    def keep(self, keys: Collection[str], good_until: float) -> None:
+        """The leases of those of these that are held were renewed."""
+        self._good_until |= dict.fromkeys(self._good_until.keys() & keys, good_until)
+
+    def _hold(self, work: Work, good_until: float) -> None:
+        self.held[work.delivery.key] = work
+        self._good_until[work.delivery.key] = good_until
 
     def pump(self) -> None:
         """Begin what may go now; while nothing may, give back what waits."""
@@ -226,6 +239,11 @@ class Lane:
 
     async def _deliver(self, work: Work, *, probing: bool) -> None:
         try:
+            if self._clock.monotonic() > self._good_until.get(work.delivery.key, math.inf):
+                # This process stood still, or the store's answer did: another one may be sending it by now.
+                log.warning("lease_too_short", channel=self.name, delivery=work.delivery.key)
+                await self._release([work])
+                return
             channel = self.channel
             made = await self._send(work)
             if isinstance(made.verdict, Misconfigured) and channel is not self.channel:
@@ -270,6 +288,7 @@ class Lane:
     def _let_go(self, works: Sequence[Work]) -> None:
         for work in works:
             self.held.pop(work.delivery.key, None)
+            self._good_until.pop(work.delivery.key, None)
         self.pump()
         if self.backlog and 2 * self.room() >= self._most_waiting(self._most_held):
             self._wake()

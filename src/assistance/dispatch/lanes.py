@@ -1,6 +1,6 @@
 """All lanes of a process: the routing file gives them, and the store tells them what other processes have learned."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from assistance.channels import Channel
 from assistance.dispatch.lane import Carrier, Lane
@@ -39,6 +39,11 @@ class Lanes(dict[str, Lane]):
     def held(self) -> tuple[Work, ...]:
         """All that is leased and not yet settled."""
         return tuple(work for lane in self.values() for work in lane.held.values())
+
+    def keep(self, keys: Collection[str], good_until: float) -> None:
+        """See `Lane.keep`."""
+        for lane in self.values():
+            lane.keep(keys, good_until)
 
     @property
     def opens_in(self) -> float:
