@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from assistance.channels import Channel
-from assistance.dispatch.lane import Carrier, Lane
+from assistance.dispatch.carrier import Carrier
+from assistance.dispatch.lane import Lane
 from assistance.model import Clock, Reason
 from assistance.store import LaneState, Work
 
