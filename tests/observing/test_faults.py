@@ -87,7 +87,11 @@ async def test_a_revoked_token(scene: Scene):
     """Slack refuses the token: the channel is parked."""
     scene.service.slack.always(Fault(error="token_revoked"))
     await scene.service.ask("sales")
-    await until(lambda: scene.service.house.dispatcher and scene.service.house.dispatcher.parked)
+    dispatcher = scene.service.house.dispatcher
+    assert dispatcher is not None
+    # The lane knows at once; what is scraped is what the store has been told.
+    await until(lambda: dispatcher.lanes["sales-slack"].told)
+    assert dispatcher.parked
     scene.fires("AssistanceChannelParked", await scene.scrape())
 
 

@@ -86,6 +86,9 @@ class GuardedProtocol(HttpToolsProtocol):
         answered = self._answering() and not self.cycle.more_body and not self.cycle.response_started
         if answered:
             self.cycle.keep_alive = False
+        else:
+            # By ourselves: the event loop would not know of what this turn has still to write.
+            self.transport.close()
         return answered
 
     def pause_writing(self) -> None:

@@ -71,6 +71,8 @@ class Writer:
 
     def stop(self) -> None:
         """Write what is waiting, then end; a server that does not answer is not waited for."""
+        for loop in list(self._gathered):
+            self._submit(loop)
         self._jobs.put(None)
         self._thread.join(_STOP)
 
@@ -105,7 +107,8 @@ class Writer:
         gathered.append(job)
 
     def _submit(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._jobs.put(self._gathered.pop(loop))
+        if jobs := self._gathered.pop(loop, None):
+            self._jobs.put(jobs)
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
