@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 
 _CAPACITY = 8 * 1024 * 1024
-_GATHER = 0.005
+_GATHER = 0.02
 
 
 class LineWriter:
     """Keeps lines in memory and writes them to a file descriptor in a thread of its own.
 
-    A line that finds the thread idle goes out at once; those that follow within a few milliseconds go together.
+    A line that finds the thread idle goes out at once; those that follow within 20 milliseconds go together.
     When the other end does not read (a full pipe), lines are dropped as soon as `capacity` bytes wait, and counted.
 
     Args:
