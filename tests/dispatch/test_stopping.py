@@ -3,6 +3,7 @@
 import asyncio
 
 import structlog
+from tests.dispatch.far_side import FarSide
 from tests.dispatch.stage import Stage
 
 from assistance.dispatch import Dispatcher
@@ -156,12 +157,17 @@ async def test_what_arrives_when_its_lease_has_ended_is_left_to_whoever_has_it_n
     await second.stop()
 
 
-async def test_what_lost_its_lease_while_it_waited_for_its_turn_is_not_sent(stage: Stage):
-    """The process slept, and another one has sent it: when the pace allows it at last it goes back unsent."""
+async def waiting_for_its_turn(stage: Stage) -> tuple[FarSide, str]:
+    """A channel that may send once a minute and has just done so, and a request that is leased for the next."""
     far = stage.add_channel("slack", pace="1/m")
     await stage.reload()
     await stage.told()
-    request_id = await stage.told()
+    return far, await stage.told()
+
+
+async def test_what_lost_its_lease_while_it_waited_for_its_turn_is_not_sent(stage: Stage):
+    """The process slept, and another one has sent it: when the pace allows it at last it goes back unsent."""
+    far, request_id = await waiting_for_its_turn(stage)
     assert await stage.states(request_id) == ["sending"]
     second = await another(stage)
     await stage.store.recover(Recovery(stage.clock.now(), everything=True))
@@ -174,10 +180,7 @@ async def test_what_lost_its_lease_while_it_waited_for_its_turn_is_not_sent(stag
 
 async def test_what_waits_for_its_turn_keeps_its_lease(stage: Stage):
     """However long the pace makes it wait: it is renewed, and sent by whom it was leased."""
-    far = stage.add_channel("slack", pace="1/m")
-    await stage.reload()
-    await stage.told()
-    request_id = await stage.told()
+    far, request_id = await waiting_for_its_turn(stage)
     with structlog.testing.capture_logs() as lines:
         await stage.go_on(62, 2.5)
     assert await stage.states(request_id) == ["delivered"]

@@ -182,16 +182,16 @@ class Http:
         span = self.tracer.start_span(method, kind=trace.SpanKind.CLIENT, attributes=target.attributes(method))
         if not span.get_span_context().is_valid:
             # Nobody traces: the rest need not pay for it.
-            return await self._judged(call, span)
+            return await self._carry_out(call, span)
         with trace.use_span(span, end_on_exit=True, record_exception=False):
-            return await self._judged(call, span)
+            return await self._carry_out(call, span)
 
     def _patience(self, timeout: float | None) -> aiohttp.ClientTimeout:
         if not timeout:
             return self._usual
         return aiohttp.ClientTimeout(total=timeout, sock_connect=self.timeouts.connect)
 
-    async def _judged(self, call: "_Call", span: trace.Span) -> Reply:
+    async def _carry_out(self, call: "_Call", span: trace.Span) -> Reply:
         if context.get_current():
             propagate.inject(call.headers)
         outcome = await self._exchange(call)
