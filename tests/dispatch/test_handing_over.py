@@ -8,7 +8,7 @@ from tests.fakes.clock import until
 
 from assistance.model import Condition, Misconfigured, Reason
 from assistance.routing import Step
-from assistance.store import Freeze, StoreUnavailableError
+from assistance.store import Freeze, StoreUnavailableError, Take, Taken
 
 
 async def test_what_is_accepted_goes_out_without_a_second_read(stage: Stage):
@@ -43,6 +43,28 @@ async def test_what_could_not_be_handed_over_does_not_wait_for_the_next_look(sta
     await accepted
     await stage.quiet()
     assert len(stage.far["slack"].taken) == 1
+
+
+async def test_what_is_accepted_during_a_look_is_handed_over_all_the_same(stage: Stage):
+    """Else it would wait for the next look, what is accepted during that one for the one after, and so on for ever."""
+    answer, take = asyncio.Event(), stage.store.store.take
+    # The first look is the one that shows that nothing waits.
+    await stage.told()
+
+    async def slow(item: Take) -> Taken:
+        taken: Taken = await take(item)
+        await answer.wait()
+        return taken
+
+    stage.store.take = slow
+    stage.dispatcher.wake()
+    await until(lambda: stage.dispatcher.lanes["slack"].asked)
+    asked = [(await stage.ask()).request.id for _ in range(5)]
+    await until(lambda: len(stage.far["slack"].taken) == 6)
+    assert stage.far["slack"].keys[1:] == [f"{request_id}.1" for request_id in asked]
+    answer.set()
+    await stage.quiet()
+    assert not stage.dispatcher.lanes["slack"].backlog
 
 
 async def test_a_promise_that_the_store_did_not_keep_is_given_back(stage: Stage):

@@ -89,7 +89,7 @@ class Dispatcher:
         Never where processes share the pace: what they may send is then counted in the store alone.
         """
         lane = self.lanes.get(channel)
-        if lane is None or lane.backlog or not lane.room():
+        if lane is None or lane.behind or not lane.room():
             return False
         if not self._store.exclusive and lane.channel.messages_per_second is not None:
             return False
@@ -116,8 +116,10 @@ class Dispatcher:
         if lane is None:
             return
         lane.backlog = True
+        # What a look under way has left no room for is all there is; else the lane is full, or closed.
+        lane.behind = lane.behind or not lane.asked
         # A lane that is full looks for more by itself, when what it holds is done.
-        if lane.reserved or lane.room():
+        if lane.reserved or lane.asked or lane.room():
             self.wake()
 
     def wake(self) -> None:
@@ -190,7 +192,7 @@ class Dispatcher:
                 return False
 
     async def _take(self) -> bool:
-        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.room())}
+        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.share())}
         probes = [lane.name for lane in self.lanes.values() if lane.wants_probe]
         if not rooms and not probes:
             return False
@@ -206,7 +208,7 @@ class Dispatcher:
     async def _leased(self, take: Take) -> Taken:
         """What the store gives, while the room asked for is promised to nobody else."""
         for name, room in take.rooms.items():
-            self.lanes[name].reserved += room
+            self.lanes[name].asked = room
             self.lanes[name].backlog = False
         try:
             return await self._store.take(take)
@@ -215,14 +217,15 @@ class Dispatcher:
                 self.lanes[name].backlog = True
             raise
         finally:
-            for name, room in take.rooms.items():
-                self.lanes[name].reserved -= room
+            for name in take.rooms:
+                self.lanes[name].asked = 0
 
     async def _hand_out(self, taken: Taken, take: Take, good_until: float) -> None:
         found = Counter(work.delivery.channel for work in taken.works)
         for name, room in take.rooms.items():
-            if found[name] >= room:
-                self.lanes[name].backlog = True
+            lane = self.lanes[name]
+            lane.behind = found[name] >= room
+            lane.backlog = lane.backlog or lane.behind
         for work in taken.works:
             lane = self.lanes[work.delivery.channel]
             if lane.name in take.probes:

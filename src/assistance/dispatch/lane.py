@@ -36,8 +36,9 @@ class Lane:
     `parked` says why nothing is sent (None: it is not parked), `probe_at` when one message tries again, `frozen_until`
     before which instant the destination wants nothing, `removed` that the routing file does not have it any more.
     `telling` counts who is telling the store whether it is parked, `told` how often that was done.
-    `backlog` is true while more may wait in the store than was leased, so that what is accepted now does not overtake
-    it. `reserved` counts room promised to requests that are being accepted and to what is being leased.
+    `backlog` is true while something may wait in the store, `behind` while that may be more than there is room for, so
+    that what is accepted now must not overtake it. `reserved` counts room promised to requests that are being accepted,
+    `asked` what a look into the store under way may bring.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class Lane:
         self.probe_at = 0.0
         self.removed = False
         self.telling = self.told = 0
-        self.backlog = True
-        self.reserved = 0
+        self.backlog = self.behind = True
+        self.reserved = self.asked = 0
         self.held: dict[str, Work] = {}
         self._good_until: dict[str, float] = {}
         self._clock = clock
@@ -118,7 +119,7 @@ class Lane:
 
     def unpark(self) -> None:
         """Go on."""
-        self.parked, self.backlog = None, True
+        self.parked, self.backlog, self.behind = None, True, True
 
     def freeze(self, until: float) -> None:
         """Begin nothing before the instant `until`."""
@@ -143,8 +144,13 @@ class Lane:
         if self.closed:
             return 0
         most = self._most_held
-        held = most if self.breaker.closed else 1
-        return max(0, min(held - len(self.held), self._most_waiting(most) - len(self._queue)) - self.reserved)
+        held = (most if self.breaker.closed else 1) - len(self.held)
+        return max(0, min(held, self._most_waiting(most) - len(self._queue)) - self.reserved - self.asked)
+
+    def share(self) -> int:
+        """How many of them a look may bring: half, so that what is accepted meanwhile does not need the next look."""
+        room = self.room()
+        return room if self.behind else room - room // 2
 
     def put(self, work: Work, good_until: float) -> None:
         """Send this when its turn comes: urgent ones first, then by due time.
@@ -268,7 +274,7 @@ class Lane:
 
     async def _release(self, works: Sequence[Work]) -> None:
         await self._carrier.release(self, works)
-        self.backlog = True
+        self.backlog = self.behind = True
 
     def _let_go(self, works: Sequence[Work]) -> None:
         for work in works:
