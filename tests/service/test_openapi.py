@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,24 @@ async def test_the_service_is_what_its_document_says_over_many_cases(tmp_path: P
         code, said = await schemathesis(service, tmp_path, examples=400)
         assert code == 0, said
         assert int(re.search(r"([\d,]+) generated", said)[1].replace(",", "")) >= 10_000  # type: ignore[index]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\0", "https://a.example/\0"], ids=ascii)
+async def test_no_pattern_of_the_document_takes_the_character_nul(text: str, service: Service):
+    """No database has it in a text, so the service refuses it everywhere."""
+    _, document, _ = await service.call("GET", "/openapi.json")
+    patterns = set(_patterns(document))
+    assert {pattern for pattern in patterns if re.search(pattern, text)} == set()
+    assert len(patterns) > 5
+
+
+def _patterns(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        part = list(part.values())
+    for each in part if isinstance(part, list) else ():
+        yield from _patterns(each)
 
 
 async def _schemas(service: Service) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _moment(value: str) -> str:
     return value
 
 
-Name = Annotated[str, AfterValidator(_plain), Field(max_length=255)]
+Name = Annotated[str, AfterValidator(_plain), Field(max_length=255, json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 """What something is called, here or at the caller's."""
 
 _DAY = r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"

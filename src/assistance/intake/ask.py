@@ -81,7 +81,9 @@ def _limits(most: int, least: int | None = None, pattern: str = _NO_NUL) -> Any:
 
 _Sound = AfterValidator(_sound)
 Short = Annotated[StrictStr, _limits(200), _Sound]
-Said = Annotated[StrictStr, _limits(MAX_DESCRIPTION, 1, r"^[^\u0000]*\S[^\u0000]*$"), _Sound, AfterValidator(_said)]
+Said = Annotated[
+    StrictStr, _limits(MAX_DESCRIPTION, 1, r"^[^\u0000]*[^\s\u0000][^\u0000]*$"), _Sound, AfterValidator(_said)
+]
 """What a customer says: 1 to 10,000 characters, one at least not white space, kept as sent."""
 Scalar = Annotated[Any, PlainValidator(_scalar)]
 Metadata = Annotated[
@@ -122,7 +124,10 @@ class AskLink(_Lenient):
     label: Annotated[StrictStr, _limits(200, 1), _Sound]
     url: Annotated[
         StrictStr,
-        Field(max_length=2_083, json_schema_extra={"format": "uri", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]\S*$"}),
+        Field(
+            max_length=2_083,
+            json_schema_extra={"format": "uri", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/\u0000][^\s\u0000]*$"},
+        ),
         _Sound,
         AfterValidator(_web),
     ]
