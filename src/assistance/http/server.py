@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistance.http.protocol import HEADER_SECONDS, UNREAD_SECONDS, GuardedProtocol
+from assistance.http.reception import Reception
 from assistance.model import Clock, SystemClock
 
 # Longer than the 60 s for which the usual proxies keep a connection: the one who sends should be the one who closes.
@@ -54,6 +55,7 @@ class HttpServer:
             unread_seconds=unread_seconds,
         )
         self._server = _Server(_config(_head_as_get(app), protocol))
+        self._reception: Reception | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -64,12 +66,16 @@ class HttpServer:
 
     async def start(self) -> None:
         """Return as soon as connections are answered."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http-server")
+        # Without a socket: who accepts connections is ours.
+        self._task = asyncio.create_task(self._server.serve(sockets=[]), name="http-server")
         listening = asyncio.create_task(self._server.listening.wait())
         await asyncio.wait({self._task, listening}, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             listening.cancel()
             await self._task
+            return
+        self._reception = Reception(self._listener, self._server.protocol)
+        self._reception.open()
 
     def retire(self) -> None:
         """From now on each answer closes its connection; new connections are still served."""
@@ -80,7 +86,9 @@ class HttpServer:
         if self._task is None:
             return
         self.retire()
-        await self._server.last_call(self._listener)
+        if self._reception is not None:
+            await self._reception.close()
+            await self._server.last_call()
         self._server.config.timeout_graceful_shutdown = cast("int", drain)
         self._server.leave()
         await self._task
@@ -136,21 +144,15 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def last_call(self, listener: socket.socket) -> None:
-        """Let nobody in any more, and hear out who is in: a connection with a request in it is never reset."""
-        # At one go: whom the system has connected, and we have not accepted, would be reset by closing the listener.
-        come = list(_queueing(listener))
-        for server in self.servers:
-            server.close()
-        loop = asyncio.get_running_loop()
-        for client in come:
-            await loop.connect_accepted_socket(self._protocol, client)
+    async def last_call(self) -> None:
+        """Hear out who is in: a connection with a request in it is never reset."""
         for _ in range(_LAST_CALL_LOOKS):
             if not any(self._expected()):
                 break
             await asyncio.sleep(0.01)
 
-    def _protocol(self) -> asyncio.Protocol:
+    def protocol(self) -> asyncio.Protocol:
+        """What a new connection speaks."""
         state = self.server_state
         return self.config.http_protocol_class(config=self.config, server_state=state, app_state={})  # type: ignore[call-arg]
 
@@ -169,19 +171,6 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._leaving.wait(), 1.0)
 
 
-def _queueing(listener: socket.socket) -> Iterator[socket.socket]:
-    """Those who wait to be accepted."""
-    while True:
-        try:
-            client, _ = listener.accept()
-        except ConnectionAbortedError:
-            continue
-        except OSError:
-            return
-        client.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        yield client
-
-
 def _config(app: ASGIApp, protocol: functools.partial[GuardedProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -190,7 +179,6 @@ def _config(app: ASGIApp, protocol: functools.partial[GuardedProtocol]) -> uvico
         lifespan="off",
         interface="asgi3",
         workers=1,
-        backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         log_config=None,
         access_log=False,
