@@ -1,10 +1,10 @@
 """Channels that must not be sent to: frozen for a while, or parked until they are mended."""
 
 import pytest
-from tests.store.asks import ME, NOW, ask, deliveries, settle, states, take
+from tests.store.asks import ME, NOW, ask, deliveries, failover, new, notice, request, settle, states, take
 
 from assistance.model import State
-from assistance.store import Freeze, LaneState, Park, Store, Unpark, open_store, parking
+from assistance.store import Freeze, LaneState, Park, Store, Take, Unpark, open_store, parking
 
 
 async def test_a_frozen_channel_gives_nothing_until_its_time(store: Store):
@@ -61,6 +61,19 @@ async def test_a_parked_channel_gives_nothing(store: Store):
     await store.park(Park("slack", "credentials", NOW, NOW + 60))
     await ask(store)
     assert await take(store) == []
+
+
+async def test_what_was_accepted_without_knowing_is_parked_by_the_next_look(store: Store):
+    """A process that does not send knows no lanes: what it accepts for a parked channel fails over at once."""
+    await store.park(Park("slack", "credentials", NOW, NOW + 60))
+    of = request()
+    await store.accept(new(notice(of, 1), failover(of, 2), of=of))
+    taken = await store.take(Take({"mail": 5}, ME, NOW + 1, lambda _hours, _at: True))
+    assert taken.parked == {"slack": 1}
+    assert [work.delivery.channel for work in taken.works] == ["mail"]
+    waits, _ = await deliveries(store, of.id)
+    assert (waits.state, waits.last_error) == (State.PARKED, "credentials")
+    assert (await store.take(Take({"mail": 5}, ME, NOW + 1, lambda _hours, _at: True))).parked == {}
 
 
 async def test_a_mended_channel_goes_on_where_it_stood(store: Store):

@@ -203,6 +203,9 @@ class Dispatcher:
         for lane in self.lanes.learn(taken.lanes, before):
             await self._recorder.unpark(lane)
         await self._hand_out(taken, take, good_until)
+        for channel, number in taken.parked.items():
+            log.error("deliveries_parked", channel=channel, parked=number)
+            self.wake()
         return bool(taken.works)
 
     async def _leased(self, take: Take) -> Taken:

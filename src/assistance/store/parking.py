@@ -53,8 +53,13 @@ def _park(connection: Connection, item: Park) -> int:
             "probe_at": item.probe_at,
         },
     )
+    return park_due(connection, item.channel, item.reason, item.now)
+
+
+def park_due(connection: Connection, channel: str, reason: str, now: float) -> int:
+    """Park what is due on a channel that is parked, and start the failover; says how many deliveries."""
     keys = deliveries.c.request_id, deliveries.c.n
-    due = select(*keys).where(deliveries.c.channel == item.channel, is_waiting, deliveries.c.due_at <= item.now)
+    due = select(*keys).where(deliveries.c.channel == channel, is_waiting, deliveries.c.due_at <= now)
     found = {(row.request_id, row.n) for row in connection.execute(due.limit(AT_ONCE))}
     if not found:
         return 0
@@ -65,9 +70,9 @@ def _park(connection: Connection, item: Park) -> int:
     connection.execute(
         update(deliveries)
         .where(these(parked))
-        .values(state=str(State.PARKED), parked_at=item.now, last_error=storable(item.reason))
+        .values(state=str(State.PARKED), parked_at=now, last_error=storable(reason))
     )
-    start_next_step(connection, {request_id for request_id, _ in parked}, item.now)
+    start_next_step(connection, {request_id for request_id, _ in parked}, now)
     return len(parked)
 
 

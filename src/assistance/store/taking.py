@@ -12,6 +12,7 @@ from assistance.store.failover import after_failures
 from assistance.store.fates import Fate, Hours, fate_of
 from assistance.store.lanes import LaneState, granted, lane_states, spend
 from assistance.store.leasing import Key, Lease, lease_columns, shared_now, these
+from assistance.store.parking import park_due
 from assistance.store.rows import delivery_of, event_of, request_of
 from assistance.store.schema import deliveries, events, is_parked, is_waiting, requests
 
@@ -53,20 +54,27 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was leased, and what the store remembers of the channels."""
+    """What was leased, what the store remembers of the channels, and on which of them how many were parked."""
 
     works: tuple[Work, ...]
     lanes: tuple[LaneState, ...]
+    parked: Mapping[str, int] = field(default_factory=dict)
 
 
 def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
-    """Lease what is due, in the order of rank and time; what no longer holds is skipped instead."""
+    """Lease what is due, in the order of rank and time; what no longer holds is skipped instead.
+
+    What has become due on a parked channel is parked: a process that does not send accepted it without knowing.
+    """
     return [_take(connection, item) for item in items]
 
 
 def _take(connection: Connection, item: Take) -> Taken:
     now = shared_now(connection, item.now)
     lanes = lane_states(connection, lock=item.paces.keys())
+    came = {
+        lane.channel: park_due(connection, lane.channel, why, item.now) for lane in lanes if (why := lane.parked_reason)
+    }
     rooms = granted(item.rooms, item.paces, lanes, now)
     left = Counter({**rooms, **dict.fromkeys(item.probes, 1)})
     rows = [row for channel, room in rooms.items() for row in _due(connection, channel, room, item.now)]
@@ -81,7 +89,7 @@ def _take(connection: Connection, item: Take) -> Taken:
             break
         rows = [row for channel in again for row in _due(connection, channel, _MANY, item.now)]
     spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
-    return Taken(tuple(works), tuple(lanes))
+    return Taken(tuple(works), tuple(lanes), {channel: number for channel, number in came.items() if number})
 
 
 def _due(connection: Connection, channel: str, room: int, now: float) -> list[RowMapping]:
