@@ -55,6 +55,14 @@ async def test_a_second_service_on_the_same_file_is_refused(cli: Cli, developmen
     assert failure.startswith("assistance: var/assistance.db is in use by process ")
 
 
+@pytest.mark.parametrize("role", ["api", "dispatcher"])
+async def test_a_part_of_the_work_is_refused_on_sqlite(cli: Cli, role: str) -> None:
+    """No other process could open the file to do the rest: what is accepted would never go out."""
+    assert (await cli("serve", "--dev", "--port", "0", "--role", role)).failure == (
+        f"assistance: --role {role} needs PostgreSQL: with a SQLite file, one process does everything"
+    )
+
+
 async def test_an_exporter_that_is_not_built_in_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the telemetry variables ask for and cannot have is a refusal in one line, too."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")

@@ -27,9 +27,9 @@ async def all_delivered(service: Service, request_id: str) -> None:
     await owed(service, request_id, lambda found: not any(d.state in OWED and d.due_at < soon for d in found))
 
 
-async def failed(service: Service, topic: str = "sales", **body: Any) -> Any:
-    """A request that no channel could take; the channels are well again."""
-    service.slack.always(Fault(error="invalid_blocks"))
+async def failed(service: Service, topic: str = "sales", *, hang: float | None = None, **body: Any) -> Any:
+    """A request that no channel could take, Slack after `hang` seconds; the channels are well again."""
+    service.slack.always(Fault(error="invalid_blocks", hang=hang))
     service.smtp.always(SmtpFault(stage="RCPT", code=550, text="5.1.1 no such mailbox"))
     asked = await service.ask(topic, **body)
     seen = await service.when(asked["id"], "failed", within=20)

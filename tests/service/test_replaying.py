@@ -7,6 +7,7 @@ import pytest
 from tests.fakes.service import Service
 from tests.service.following import all_delivered, failed, owed, time_line
 
+from assistance.http import replaying
 from assistance.model import State, rfc3339
 from assistance.sandbox.slack import Fault
 
@@ -166,5 +167,37 @@ async def test_a_conversation_is_not_opened_twice_by_a_retry(service: Service):
     seen = await failed(service, "pricing", conversation_id="c")
     await service.ask("pricing", conversation_id="c")
     assert (await call(service, "POST", f"/assistance/{seen['id']}/deliveries/1/retry"))[0] == 409
-    status, body = await call(service, "POST", "/-/replay", json={"ids": [seen["id"]]})
-    assert (status, body["count"], body["ids"]) == (200, 0, [])
+    for dry_run in (True, False):
+        wanted = {"ids": [seen["id"]], "dry_run": dry_run}
+        status, body = await call(service, "POST", "/-/replay", json=wanted)
+        assert (status, body["count"], body["ids"], body["more"]) == (200, 0, [], False)
+
+
+async def test_conversations_that_go_on_elsewhere_keep_no_replay_from_the_rest(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    """They are not sent again, so they are not among the most that one call looks at."""
+    monkeypatch.setattr(replaying, "_MOST", 2)
+    for number in range(3):
+        await failed(service, "pricing", conversation_id=f"c{number}")
+        again = await service.ask("pricing", conversation_id=f"c{number}")
+        await service.when(again["id"], "notified", within=20)
+    last = await failed(service, "pricing")
+    _, body = await call(service, "POST", "/-/replay", json={"state": "failed"})
+    assert (body["ids"], body["more"]) == ([f"{last['id']}.1"], False)
+
+
+@pytest.mark.parametrize("misspelt", [{"dryRun": True}, {"chanel": "pricing-mail"}], ids=str)
+async def test_a_misspelt_field_sends_nothing(misspelt: dict[str, Any], service: Service):
+    """422 that names it: left out, it would mean to send everything."""
+    seen = await failed(service, "pricing")
+    status, body = await call(service, "POST", "/-/replay", json={"state": "failed", **misspelt})
+    assert (status, [each["pointer"] for each in body["errors"]]) == (422, [f"#/{name}" for name in misspelt])
+    assert (await service.call("GET", f"/assistance/{seen['id']}"))[1]["status"] == "failed"
+
+
+async def test_the_time_line_of_a_failure_runs_forwards(service: Service):
+    """The request has failed when its last try has ended, however long that took."""
+    seen = await failed(service, "sales", hang=0.3)
+    times = [event["timestamp"] for event in await time_line(service, seen["id"])]
+    assert times == sorted(times)

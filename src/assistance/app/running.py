@@ -56,6 +56,7 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     try:
         with _listener(host, port) as listener:
             async with open_house(settings, dev=dev, role=role) as house:
+                _check_role(house, role)
                 server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
                 _own_signals(house, stop, logs)
                 _greet(house, server.url, dev=dev)
@@ -67,6 +68,11 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
         if export is not None:
             export.shutdown()
         logs.close()
+
+
+def _check_role(house: House, role: Role) -> None:
+    if role is not Role.ALL and house.store.exclusive:
+        raise StoreRefusedError(f"--role {role} needs PostgreSQL: with a SQLite file, one process does everything")
 
 
 def _listener(host: str, port: int) -> socket.socket:

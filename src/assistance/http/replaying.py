@@ -53,7 +53,8 @@ _GIVEN: dict[str, Any] = {
 class Replay(BaseModel):
     """Which deliveries to send again: those that fit everything that is given; one thing at least must be."""
 
-    model_config = ConfigDict(json_schema_extra=_GIVEN)
+    # A name that is misspelt, `dryRun` for one, must not send everything.
+    model_config = ConfigDict(json_schema_extra=_GIVEN, extra="forbid")
 
     ids: Annotated[
         list[Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{_KEY.pattern}$"})]] | None,

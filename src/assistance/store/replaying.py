@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Select, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, tuple_, update
 
 from assistance.model import Delivery, EventType, Kind, State, Status
 from assistance.store.errors import ConflictError, NoSuchDeliveryError
@@ -12,7 +12,7 @@ from assistance.store.leasing import Key
 from assistance.store.lifecycle import OVER, untaken
 from assistance.store.rerouting import conversation_goes_on
 from assistance.store.rows import delivery_of
-from assistance.store.schema import STUCK, deliveries, has_state, requests
+from assistance.store.schema import STUCK, deliveries, has_state, open_among, requests
 
 AGAIN = STUCK | {State.SKIPPED}
 """What an operator may send again."""
@@ -83,8 +83,18 @@ def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
         statement = statement.where(or_(earlier, and_(deliveries.c.request_id == last, deliveries.c.n < n)))
     if selection.to_send:
         over = requests.c.status.in_([str(status) for status in OVER])
-        statement = statement.where(or_(deliveries.c.kind != Kind.NOTICE, ~over))
+        statement = statement.where(or_(deliveries.c.kind != Kind.NOTICE, ~over), ~_goes_on_elsewhere())
     return statement
+
+
+def _goes_on_elsewhere() -> ColumnElement[bool]:
+    """Whether a request has failed whose conversation is open in another one: see `_retry`."""
+    other = requests.alias("other")
+    names = "client", "topic", "conversation_id"
+    same = [other.c[name] == requests.c[name] for name in names]
+    # Said of a subquery of its own, in the words of the index on open conversations.
+    talking = other.c.conversation_id.is_not(None)
+    return and_(requests.c.status == Status.FAILED, exists().where(*same, talking, open_among(other)))
 
 
 def _first_id(instant: float) -> str:

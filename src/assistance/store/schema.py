@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Double,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -232,7 +233,13 @@ beats = Table(
     sqlite_with_rowid=False,
 )
 
-is_open = _one_of(requests.c.status, OPEN)
+
+def open_among(table: FromClause) -> ColumnElement[bool]:
+    """Whether a request is open, in `requests` or an alias of it."""
+    return _one_of(table.c.status, OPEN)
+
+
+is_open = open_among(requests)
 is_untaken = _one_of(requests.c.status, _UNTAKEN)
 is_waiting = _one_of(deliveries.c.state, _WAITING)
 is_sending = _one_of(deliveries.c.state, {State.SENDING})
