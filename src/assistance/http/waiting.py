@@ -11,8 +11,8 @@ from assistance.store import Store
 
 T = TypeVar("T")
 
-_POLL = 1.0
-"""Seconds between two looks without being told: another process may have changed it."""
+_SOONEST, _LATEST = 0.05, 1.0
+"""Seconds between the first two looks without being told, and at most: another process may have changed it."""
 
 
 class WaitingRoom:
@@ -60,6 +60,8 @@ class WaitingRoom:
         """What `look` gives once it is `enough`, or as it is after `seconds`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
+        # Where one process does everything, all news is told.
+        pause = _LATEST if self._store.exclusive else _SOONEST
         with self._store.changes.watch(request_id) as changed:
             while True:
                 changed.clear()
@@ -67,7 +69,8 @@ class WaitingRoom:
                 left = deadline - loop.time()
                 if enough(seen) or left <= 0 or self.closed:
                     return seen
-                await self._news(changed, min(left, _POLL))
+                await self._news(changed, min(left, pause))
+                pause = min(2 * pause, _LATEST)
 
     async def _news(self, changed: asyncio.Event, seconds: float) -> None:
         """Return when it has changed, when the room closes, or after `seconds`."""
