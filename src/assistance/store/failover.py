@@ -13,25 +13,29 @@ _other = deliveries.alias("other")
 _HOPELESS = (State.FAILED, State.PARKED, State.SKIPPED)
 
 
-def hold(connection: Connection, request_ids: Collection[str]) -> None:
-    """Keep others from changing these requests until the commit.
+def hold(connection: Connection, request_ids: Collection[str], *, waiting: bool = True) -> Collection[str]:
+    """Keep others from changing these requests until the commit; says which, all where locked ones are waited for.
 
     Whoever holds several rows takes them in one order, so that nobody waits in a circle: lanes by name, requests by
     id, deliveries by request and number. Whoever finds rows by their state skips those that are locked.
     """
     if request_ids and connection.dialect.name == "postgresql":
-        query = select(requests.c.id).where(requests.c.id.in_(request_ids)).order_by(requests.c.id).with_for_update()
-        connection.execute(query)
+        query = select(requests.c.id).where(requests.c.id.in_(request_ids)).order_by(requests.c.id)
+        return set(connection.execute(query.with_for_update(skip_locked=not waiting)).scalars())
+    return request_ids
 
 
-def after_failures(connection: Connection, request_ids: Collection[str], now: float) -> None:
+def after_failures(
+    connection: Connection, request_ids: Collection[str], now: float, ended: float | None = None
+) -> None:
     """Start the next step of each request at once, and fail a request for which nothing is left.
 
+    `ended` is when the last try did, where that is later than `now`: no event is older than the one before it.
     The caller holds the requests: of two failures at the same time one sees the other.
     """
     if request_ids:
         start_next_step(connection, request_ids, now)
-        _fail(connection, request_ids, now)
+        _fail(connection, request_ids, now if ended is None else ended)
 
 
 def start_next_step(connection: Connection, request_ids: Collection[str], now: float) -> None:

@@ -53,17 +53,21 @@ def _park(connection: Connection, item: Park) -> int:
             "probe_at": item.probe_at,
         },
     )
-    return park_due(connection, item.channel, item.reason, item.now)
+    return park_due(connection, item.channel, item.reason, item.now, waiting=True)
 
 
-def park_due(connection: Connection, channel: str, reason: str, now: float) -> int:
-    """Park what is due on a channel that is parked, and start the failover; says how many deliveries."""
+def park_due(connection: Connection, channel: str, reason: str, now: float, *, waiting: bool) -> int:
+    """Park what is due on a channel that is parked, and start the failover; says how many deliveries.
+
+    Without `waiting`, requests that somebody is changing just now are left for the next time.
+    """
     keys = deliveries.c.request_id, deliveries.c.n
     due = select(*keys).where(deliveries.c.channel == channel, is_waiting, deliveries.c.due_at <= now)
     found = {(row.request_id, row.n) for row in connection.execute(due.limit(AT_ONCE))}
+    held = hold(connection, {request_id for request_id, _ in found}, waiting=waiting)
+    found = {key for key in found if key[0] in held}
     if not found:
         return 0
-    hold(connection, {request_id for request_id, _ in found})
     # What somebody has locked by now is being sent: it will be parked when that fails.
     still = select(*keys).where(these(found), is_waiting).with_for_update(skip_locked=True)
     parked = {(row.request_id, row.n) for row in connection.execute(still)}

@@ -42,7 +42,9 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
     failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
-        after_failures(connection, failed.keys(), max(attempt.at + attempt.seconds for attempt in failed.values()))
+        began = max(attempt.at for attempt in failed.values())
+        ended = max(attempt.at + attempt.seconds for attempt in failed.values())
+        after_failures(connection, failed.keys(), began, ended)
     return mine
 
 

@@ -54,7 +54,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was leased, what the store remembers of the channels, and on which of them how many were parked."""
+    """What was leased, what the store remembers of the channels, and how many were parked on which of them."""
 
     works: tuple[Work, ...]
     lanes: tuple[LaneState, ...]
@@ -72,9 +72,7 @@ def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
 def _take(connection: Connection, item: Take) -> Taken:
     now = shared_now(connection, item.now)
     lanes = lane_states(connection, lock=item.paces.keys())
-    came = {
-        lane.channel: park_due(connection, lane.channel, why, item.now) for lane in lanes if (why := lane.parked_reason)
-    }
+    parked_now = _park_what_came(connection, lanes, item.now)
     rooms = granted(item.rooms, item.paces, lanes, now)
     left = Counter({**rooms, **dict.fromkeys(item.probes, 1)})
     rows = [row for channel, room in rooms.items() for row in _due(connection, channel, room, item.now)]
@@ -89,7 +87,14 @@ def _take(connection: Connection, item: Take) -> Taken:
             break
         rows = [row for channel in again for row in _due(connection, channel, _MANY, item.now)]
     spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
-    return Taken(tuple(works), tuple(lanes), {channel: number for channel, number in came.items() if number})
+    return Taken(tuple(works), tuple(lanes), parked_now)
+
+
+def _park_what_came(connection: Connection, lanes: Sequence[LaneState], now: float) -> dict[str, int]:
+    """Park what is due on channels that are parked, and say how much on which."""
+    reasons = {lane.channel: lane.parked_reason for lane in lanes if lane.parked_reason is not None}
+    parked = {name: park_due(connection, name, reason, now, waiting=False) for name, reason in reasons.items()}
+    return {name: number for name, number in parked.items() if number}
 
 
 def _due(connection: Connection, channel: str, room: int, now: float) -> list[RowMapping]:
