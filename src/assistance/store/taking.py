@@ -66,12 +66,14 @@ def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
 
     What has become due on a parked channel is parked: a process that does not send accepted it without knowing.
     """
-    return [_take(connection, item) for item in items]
+    # The lanes of all at first: whoever holds requests waits for no lane, see `failover.hold`.
+    paced = {channel for item in items for channel in item.paces}
+    return [_take(connection, item, paced) for item in items]
 
 
-def _take(connection: Connection, item: Take) -> Taken:
+def _take(connection: Connection, item: Take, paced: Collection[str]) -> Taken:
     now = shared_now(connection, item.now)
-    lanes = lane_states(connection, lock=item.paces.keys())
+    lanes = lane_states(connection, lock=paced)
     parked_now = _park_what_came(connection, lanes, item.now)
     rooms = granted(item.rooms, item.paces, lanes, now)
     left = Counter({**rooms, **dict.fromkeys(item.probes, 1)})
