@@ -84,9 +84,7 @@ class Stage:
             [str(self.folder / ".venv" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         )
         ours = {"PATH": path, "PYTHONPATH": os.pathsep.join(sys.path), "PORT": str(self.port)}
-        # Without a folder of its own for compiled code: most of it lies beside the installed packages.
-        kept = {name: value for name, value in inherited().items() if name != "PYTHONPYCACHEPREFIX"}
-        return {**kept, **ours, **more}
+        return {**inherited(), **ours, **more}
 
     def _here(self, command: str) -> str:
         """The command with placeholders filled in."""

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -28,9 +27,6 @@ SLACK_TOKEN = "xoxb-proof-4f1c9a7e"
 SECRET_KEY = "a-secret-key-that-is-long-enough"
 SERVICE = ("-m", "assistance")
 """What Python runs: the service as it is."""
-
-_BYTECODE = tempfile.TemporaryDirectory(prefix="bytecode-")
-"""An installed service has its byte code at hand; here the first start of a test run compiles it for all others."""
 
 ROUTING = """
 channels:
@@ -240,10 +236,9 @@ class ServiceProcess:
 
 
 def inherited() -> dict[str, str]:
-    """The environment without settings of ours; compiled code is kept once for the whole run."""
+    """The environment without settings of ours; compiled code is kept beside its source, as where it is installed."""
     others = ("ASSISTANCE_", "AUTH0_", "OTEL_", "EDGE_", "TEST_CLIENT_", "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-    return {**kept, "PYTHONPYCACHEPREFIX": _BYTECODE.name}
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
 def free_port() -> int:
