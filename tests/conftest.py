@@ -1,6 +1,7 @@
-"""For all tests: what a slow machine must not fail, and what must have the machine to itself."""
+"""For all tests: what a slow machine must not fail, and how a test says a figure."""
 
-from pathlib import Path
+import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,19 +9,19 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-_HERE = Path(__file__).parent
-_ALONE = (
-    "proofs",
-    "observing/test_cost_of_tracing.py",
-    "deploy/test_edge_service.py",
-    "deploy/test_edge_limits.py",
-    "http/test_protocol.py",
-)
-"""They measure time, or print figures that belong into the log of CI, which parallel workers do not show."""
+Say = Callable[[str], None]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests below `_ALONE`."""
-    for item in items:
-        if any(item.path.is_relative_to(_HERE / place) for place in _ALONE):
-            item.add_marker(pytest.mark.alone)
+@pytest.fixture
+def say(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Prints a figure whether or not output is captured: what a test has measured belongs into the log of CI.
+
+    At once, so that a run that is cut off has told its seed; to standard error, which a parallel worker shares with
+    who started it: its standard output nobody sees.
+    """
+
+    def print_(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {request.node.name}: {text}", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    return print_

@@ -12,7 +12,10 @@ from tests.deploy.edge_process import ASK, Edge, missing, running_edge, session_
 
 from assistance.model import SystemClock
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the edge cannot run here, missing: {missing()}")
+pytestmark = [
+    pytest.mark.skipif(bool(missing()), reason=f"the edge cannot run here, missing: {missing()}"),
+    pytest.mark.alone,
+]
 
 LIMIT = 192 * 1024
 HEAD = b"POST /assistance HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

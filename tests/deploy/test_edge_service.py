@@ -13,6 +13,7 @@ import aiohttp
 import psycopg
 import pytest
 import pytest_asyncio
+from tests.conftest import Say
 from tests.deploy.bots import ASK, Bots
 from tests.deploy.edge_process import Edge, missing, running_edge, without_firewall
 from tests.deploy.steady import Steady
@@ -24,6 +25,7 @@ _LACKING = missing() or ("" if BINARIES else "PostgreSQL's programs")
 pytestmark = [
     pytest.mark.skipif(bool(_LACKING), reason=f"cannot run here, missing: {_LACKING}"),
     pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.alone,
 ]
 ROUTING = """
 channels:
@@ -163,25 +165,19 @@ async def _roll(stack: Stack, edge: Edge, bot: str, times: int) -> str:
 
 
 @pytest.mark.timeout(300)
-async def test_sigterm_under_load_fails_no_accept(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_sigterm_under_load_fails_no_accept(stack: Stack, say: Say) -> None:
     """The short form: 3 x SIGTERM at up to 300 requests a second; the processes end with 0."""
-    told = await _roll(stack, stack.edge, "bot-roll", 3)
-    with capsys.disabled():
-        print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
+    say(await _roll(stack, stack.edge, "bot-roll", 3))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("times", [10, 50])
-async def test_many_sigterms_under_load_fail_no_accept(
-    stack: Stack, times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_many_sigterms_under_load_fail_no_accept(stack: Stack, times: int, tmp_path: Path, say: Say) -> None:
     """50 x SIGTERM at 300 requests a second; the processes end with 0.
 
     Without the firewall, which has no part in who is asked next: two cores do not reach that rate with it.
     """
     upstreams = " ".join(f"127.0.0.1:{api.port}" for api in stack.apis)
     with running_edge(tmp_path, without_firewall(tmp_path), EDGE_UPSTREAMS=upstreams) as edge:
-        told = await _roll(stack, edge, f"bot-{times}", times)
-    with capsys.disabled():
-        print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
+        say(await _roll(stack, edge, f"bot-{times}", times))

@@ -9,6 +9,7 @@ from tests.http.wire import Wire, application, ask, head
 
 from assistance.http.server import serve
 
+pytestmark = pytest.mark.alone
 HEADER_SECONDS = 0.3
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.clock import until
 from tests.fakes.otlp import OtlpReceiver
 from tests.fakes.service import Service, running
@@ -69,6 +70,7 @@ STALLED = 2.0
 """Seconds that nothing takes but a call that waits for the collector: an export is given up after 10."""
 
 
+@pytest.mark.alone
 async def test_no_accept_waits_for_a_collector_that_hangs(tmp_path: Path):
     """While exports hang and their queue runs over, the slowest of 300 accepts is far from an export's time-out."""
     async with traced(
@@ -78,11 +80,10 @@ async def test_no_accept_waits_for_a_collector_that_hangs(tmp_path: Path):
     assert max(slowest) < STALLED
 
 
+@pytest.mark.alone
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(tmp_path: Path, say: Say):
     """It is above that with good collectors, of which two run, by 5 ms or 5 % at most, over a minute or more.
 
     By the median of the differences within many short rounds: what the machine does beside it hits all of a round. It
@@ -106,8 +107,7 @@ async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(
                 break
     control = _median([other - well for well, other, _ in rounds])
     told = f"{len(rounds)} rounds in {took:.0f} s, limit {limit * 1000:.1f} ms: p99 {grown}, of a good one {control}"
-    with capsys.disabled():
-        print(f"\n  {told}")  # noqa: T201 - the figure is what this is for
+    say(told)
     if grown.low <= limit < grown.high:
         pytest.skip(f"the machine is too busy to tell: {told}")
     assert grown.high <= limit
@@ -141,8 +141,9 @@ def _median(values: Sequence[float]) -> Interval:
     return Interval(ranked[max(low, 0)], median(ranked), ranked[min(high, len(ranked) - 1)])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
-async def test_the_cost_of_tracing_is_told(tmp_path: Path, rounds: int, capsys: pytest.CaptureFixture[str]):
+async def test_the_cost_of_tracing_is_told(tmp_path: Path, rounds: int, say: Say):
     """Accepts a second with every span exported, against none: the median of the ratios within a round is printed."""
     (tmp_path / "a").mkdir()
     async with running(tmp_path / "a") as plain, traced(tmp_path / "b", hanging=False) as observed:
@@ -154,14 +155,11 @@ async def test_the_cost_of_tracing_is_told(tmp_path: Path, rounds: int, capsys: 
             speed = {service.url: (await burst(service, 60))[0] for service in pair}
             ratios.append(speed[observed.url] / speed[plain.url])
     low, middle, high = quantiles(ratios)
-    with capsys.disabled():
-        print(  # noqa: T201 - the figure is what this is for
-            f"\n  accepts/s with tracing, as a part of those without: {middle:.2f} ({low:.2f} to {high:.2f})"
-        )
+    say(f"accepts/s with tracing, as a part of those without: {middle:.2f} ({low:.2f} to {high:.2f})")
     assert middle > 1 / 3
 
 
-async def test_what_waits_for_a_collector_that_hangs_is_bounded(capsys: pytest.CaptureFixture[str]):
+async def test_what_waits_for_a_collector_that_hangs_is_bounded(say: Say):
     """10,000 spans and log records, five times what may wait, cost less than 20 MB."""
     async with OtlpReceiver() as receiver:
         tracing, export = set_up_tracing(receiver.environ, "1.0"), set_up_log_export(receiver.environ, "1.0")
@@ -176,8 +174,7 @@ async def test_what_waits_for_a_collector_that_hangs_is_bounded(capsys: pytest.C
         grown = (held() - before) / MEGABYTE
         tracemalloc.stop()
         await asyncio.gather(asyncio.to_thread(tracing.shutdown, 0.1), asyncio.to_thread(export.shutdown, 0.1))
-    with capsys.disabled():
-        print(f"\n  memory +{grown:.1f} MB")  # noqa: T201
+    say(f"memory +{grown:.1f} MB")
     assert grown <= 20
 
 

@@ -1,17 +1,16 @@
-"""What every proof starts from: a database, a seed, and a voice."""
+"""What every proof starts from: a database and a seed."""
 
 import os
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.postgres import Postgres, running_postgres
 from tests.fakes.powercut import PowerCutDisk, power_cut_disk, unavailable
 from tests.proofs.databases import DATABASES, Database
-
-Say = Callable[[str], None]
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +34,6 @@ def disk() -> Iterator[PowerCutDisk]:
         pytest.skip(reason)
     with power_cut_disk() as disk:
         yield disk
-
-
-@pytest.fixture
-def say(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Prints a figure whether or not output is captured: what a proof has measured belongs into the log of CI."""
-
-    def print_(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {request.node.name}: {text}", end="")  # noqa: T201
-
-    return print_
 
 
 @pytest.fixture

@@ -3,14 +3,16 @@
 import time
 from pathlib import Path
 
+import pytest
+from tests.conftest import Say
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ServiceProcess, surroundings
-from tests.proofs.conftest import Say
 from tests.proofs.databases import postgresql
 from tests.proofs.launch import fleet
 
 from assistance.sandbox.slack import Fault
 
+pytestmark = pytest.mark.alone
 ROUTING = """
 channels:
   sales-slack: {{type: slack, token: env:SLACK_TOKEN, channel: C0SALES, api_url: {slack}, pace: 100/s}}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import Say
 from tests.fakes.process import SECRET_KEY, SLACK_TOKEN, ServiceProcess, surroundings
-from tests.proofs.conftest import Say
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 

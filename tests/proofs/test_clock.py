@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import surroundings
 from tests.fakes.tokens import ABSENT
 from tests.proofs.clients import Clients, asks
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import judged, restart, settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import EndedError, ServiceProcess, surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import Crash, judged, settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import ACCEPTING, INSERTS, SENDING, made, program, serving

@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import crashing, judged, resumption, settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
@@ -19,6 +19,7 @@ RATE = 300
 LONG = [pytest.mark.long, pytest.mark.timeout(7200)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("total", "kills"), [(1_000, 3), pytest.param(10_000, 20, marks=LONG), pytest.param(100_000, 200, marks=LONG)]
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import Crash, judged, settled
 from tests.proofs.databases import Database, postgresql
 from tests.proofs.launch import fleet

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.clock import until
 from tests.fakes.lossy import LossyProxy
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ROUTING, surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import judged, settled
 from tests.proofs.databases import postgresql
 from tests.proofs.launch import serving

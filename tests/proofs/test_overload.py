@@ -10,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
-from tests.proofs.conftest import Say
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.flood import Stretch, Told
 from tests.proofs.launch import serving
 from tests.proofs.load import percentile
 
+pytestmark = pytest.mark.alone
 TIMES = 5
 CALM = 50
 """Asks a second that are no trouble to any machine."""

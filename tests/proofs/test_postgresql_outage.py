@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.cluster import BINARIES, Cluster, cluster
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.checker import Findings, check
 from tests.proofs.clients import Ask, asks, tell
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import settled
 from tests.proofs.databases import Database, postgresql
 from tests.proofs.launch import Fleet, fleet, serving

@@ -4,8 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.powercut import PowerCutDisk
-from tests.proofs.conftest import Say
 from tests.proofs.databases import sqlite
 from tests.proofs.power_cuts import over_power_cuts
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.conftest import Say
 from tests.fakes.cluster import BINARIES, Cluster, cluster
 from tests.fakes.powercut import PowerCutDisk
 from tests.fakes.process import EndedError, surroundings
-from tests.proofs.conftest import Say
 from tests.proofs.databases import postgresql
 from tests.proofs.launch import made
 from tests.proofs.power_cuts import over_power_cuts

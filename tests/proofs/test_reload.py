@@ -12,9 +12,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import ROUTING, ServiceProcess, surroundings
 from tests.proofs.clients import Ask, asks, tell
-from tests.proofs.conftest import Say
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 
@@ -80,6 +80,7 @@ async def _counting(load: Load) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+@pytest.mark.alone
 @ONE_IN_CI
 async def test_a_saved_file_counts_within_a_second_and_a_wrong_one_never(
     tmp_path: Path, database: Database, rng: random.Random, say: Say

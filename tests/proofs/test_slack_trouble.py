@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.clients import Ask, asks
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import judged, settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
@@ -17,6 +17,7 @@ from tests.proofs.load import Phase, steadily
 
 from assistance.sandbox.slack import Fault, SlackCall
 
+pytestmark = pytest.mark.alone
 RATE = 100
 RETRY_AFTER = 2
 CONCURRENCY = 16

@@ -5,13 +5,14 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, surroundings
 from tests.proofs.clients import asks, come
-from tests.proofs.conftest import Say
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 from tests.proofs.load import steadily
 
+pytestmark = pytest.mark.alone
 SLOW = 500
 RATE = 50
 LIMIT = 10.0

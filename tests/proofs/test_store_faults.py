@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import EndedError, ServiceProcess, surroundings
 from tests.proofs.clients import Clients, asks, tell
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import Crash, judged, settled
 from tests.proofs.databases import sqlite
 from tests.proofs.launch import made, serving

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, surroundings
 from tests.fakes.toxic import ToxicProxy, to
 from tests.proofs.checker import check
 from tests.proofs.clients import Ask, asks, tell
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving

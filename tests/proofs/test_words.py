@@ -3,9 +3,9 @@
 import random
 from pathlib import Path
 
+from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, surroundings
 from tests.proofs.clients import asks, tell
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving

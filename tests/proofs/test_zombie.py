@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
+from tests.conftest import Say
 from tests.fakes.process import surroundings
 from tests.proofs.clients import asks, tell
-from tests.proofs.conftest import Say
 from tests.proofs.crashes import settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving

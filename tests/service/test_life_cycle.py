@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from tests.conftest import Say
 from tests.fakes.clock import ManualClock, SharedClock
 from tests.fakes.postgres import Postgres, memory
 from tests.fakes.service import outside
@@ -24,12 +25,11 @@ from tests.service.machine import Machine
     ids=["short", "long"],
 )
 def test_any_life_is_the_one_that_the_model_says(
-    examples: int, steps: int, environ: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    examples: int, steps: int, environ: str, request: pytest.FixtureRequest, say: Say
 ):
     """Asks, keys, conversations, claims, conflicts, versions, expiry, restarts, broken channels: in any order."""
     number = int(os.environ.get("ASSISTANCE_PROOF_SEED") or secrets.randbits(32))
-    with capsys.disabled():
-        print(f"\n    {request.node.name}: ASSISTANCE_PROOF_SEED={number}", end="")  # noqa: T201
+    say(f"ASSISTANCE_PROOF_SEED={number}")
     limits = settings(
         max_examples=examples,
         stateful_step_count=steps,
