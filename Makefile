@@ -21,8 +21,9 @@ install: $(VENV)/.installed ## Set up .venv/bin/assistance
 run: $(VENV)/.installed ## Serve on http://127.0.0.1:8000 in development mode
 	@exec $(bin)/assistance serve --dev
 
+# Three at a time keep two cores busy: about one of them waits, for a process or for an outage to be over.
 test: lint ## Everything CI runs: lint, types, import contracts, tests, the demo
-	$(bin)/python -m pytest -m "not long and not alone" -n 2 --dist loadfile
+	$(bin)/python -m pytest -m "not long and not alone" -n 3 --dist loadfile
 	$(bin)/python -m pytest -m "alone and not long"
 	$(bin)/assistance demo
 

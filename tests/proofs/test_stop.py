@@ -15,8 +15,9 @@ from tests.proofs.crashes import Crash, judged, settled
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import made, serving
 
+pytestmark = pytest.mark.alone
 
-@pytest.mark.alone
+
 @ONE_IN_CI
 async def test_it_is_ready_soon_and_small_when_idle(tmp_path: Path, database: Database, say: Say):
     """Ready well before a deployment grows impatient, and small enough for the smallest machine."""
