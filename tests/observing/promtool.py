@@ -51,6 +51,7 @@ def figures(text: str, at: float) -> dict[str, float]:
 
 def firing(rule: str, before: Figures, after: Figures, folder: Path) -> None:
     """Fail unless the rule is silent as long as the figures are those of `before`, and then fires on `after`."""
+    looked_at = set().union(*(metrics_of(each["expr"]) for each in rules()))
     test = {
         "rule_files": [str(RULES)],
         "evaluation_interval": "1m",
@@ -60,7 +61,7 @@ def firing(rule: str, before: Figures, after: Figures, folder: Path) -> None:
                 "input_series": [
                     {"series": name, "values": _values(name, before, after)}
                     for name in sorted({*before, *after})
-                    if metrics_of(name) & _looked_at()
+                    if metrics_of(name) & looked_at
                 ],
                 "promql_expr_test": [
                     _expect(rule, f"{BEFORE - 1}m", fires=False),
@@ -72,10 +73,6 @@ def firing(rule: str, before: Figures, after: Figures, folder: Path) -> None:
     file = folder / "fault.yaml"
     file.write_text(yaml.safe_dump(test), encoding="utf-8")
     promtool("test", "rules", file)
-
-
-def _looked_at() -> set[str]:
-    return set().union(*(metrics_of(rule["expr"]) for rule in rules()))
 
 
 def _values(name: str, before: Figures, after: Figures) -> str:
