@@ -6,6 +6,7 @@ from pydantic_core import to_json
 
 from assistance.http.callers import Here, Requester
 from assistance.http.conditions import etag, guard_of
+from assistance.http.fields import takes
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, own
 from assistance.http.refusals import refusals
@@ -27,6 +28,7 @@ class Words(BaseModel):
 @routes.post(
     "/assistance/{request_id}/cancel",
     response_model=None,
+    openapi_extra=takes("If-Match"),
     responses=documented(401, 403, 404, 409, 412, 503, ok=AssistanceRequest, tells={200: ["ETag"]}),
 )
 async def cancel(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:
@@ -39,7 +41,7 @@ async def cancel(request_id: RequestId, request: Request, principal: Requester, 
 @routes.post(
     "/assistance/{request_id}/messages",
     response_model=None,
-    openapi_extra=described(Words),
+    openapi_extra=described(Words) | takes("If-Match"),
     responses=documented(400, 401, 403, 404, 409, 412, 415, 422, 503, ok=AssistanceRequest, tells={200: ["ETag"]}),
 )
 async def add(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:

@@ -10,6 +10,7 @@ from starlette.types import Scope
 from assistance.http.access import forbidden
 from assistance.http.callers import requester
 from assistance.http.conditions import wait_of
+from assistance.http.fields import takes
 from assistance.http.json_body import described, fingerprint, read_json, validate
 from assistance.http.problems import Problem, validation_problem
 from assistance.http.responses import documented
@@ -24,6 +25,7 @@ from assistance.store import Acceptance, Accepted, KeyReusedError, StoreUnavaila
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
 _LONGEST_WAIT = 30.0
+_TOLD = ["Preference-Applied", "Idempotency-Replayed"]
 
 
 routes = APIRouter(tags=["assistance"])
@@ -33,9 +35,12 @@ routes = APIRouter(tags=["assistance"])
     "/assistance",
     status_code=201,
     response_model=None,
-    openapi_extra=described(Ask),
+    openapi_extra=described(Ask) | takes("Idempotency-Key", "Prefer"),
     responses=documented(
-        400, 401, 403, 409, 415, 422, 503, created=AcceptedRequest, ok=AcceptedRequest, tells={201: ["Location"]}
+        *(400, 401, 403, 409, 415, 422, 503),
+        created=AcceptedRequest,
+        ok=AcceptedRequest,
+        tells={201: ["Location", *_TOLD], 200: _TOLD},
     ),
 )
 async def ask(request: Request) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from assistance.http import fields
 from assistance.http.adding import Words
 from assistance.http.json_body import components
 from assistance.http.operating import ExplainBody
@@ -52,7 +53,7 @@ def _complete(document: dict[str, Any], routing: Routing) -> None:
     if not routing.callbacks:
         # Their names are not told: who may name which is between the operator and each client.
         schemas[Ask.__name__]["properties"]["callback"] = {"type": "null", "description": _NO_CALLBACK}
-    parts["securitySchemes"] = {"token": _TOKEN}
+    parts.update(fields.parts(), securitySchemes={"token": _TOKEN})
     for operation in (each for path in document["paths"].values() for each in path.values()):
         if "401" in operation["responses"]:
             operation["security"] = [{"token": []}]

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from assistance.http.callers import Here, Reader
+from assistance.http.fields import takes, told
 from assistance.http.looking import RequestId, visible
 from assistance.http.problems import Problem, problem_response
 from assistance.http.responses import documented
@@ -32,10 +33,18 @@ routes = APIRouter(tags=["assistance"])
 
 _ANSWERS = documented(401, 403, 404, 503, ok=EventList)
 _ANSWERS[200]["content"] = {_STREAM: {"schema": {"type": "string"}}}
-_ANSWERS[204] = {"description": "No stream: the request is over, and `Last-Event-ID` was the last there was to say."}
+_ANSWERS[204] = {
+    "description": "No stream: the request is over, and `Last-Event-ID` was the last there was to say.",
+    "headers": told("X-Request-ID"),
+}
 
 
-@routes.get("/assistance/{request_id}/events", response_model=None, responses=_ANSWERS)
+@routes.get(
+    "/assistance/{request_id}/events",
+    response_model=None,
+    openapi_extra=takes("Last-Event-ID"),
+    responses=_ANSWERS,
+)
 async def events(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
     """What happened to it. With `Accept: text/event-stream` as it happens, from `Last-Event-ID` on."""
     seen = await visible(services, request_id, principal)

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from assistance.http.callers import Here, Reader
 from assistance.http.conditions import etag, unchanged, wait_of
+from assistance.http.fields import takes, told
 from assistance.http.paging import RequestCursor, cursor_after, next_link, read_cursor
 from assistance.http.parameters import Name
 from assistance.http.refusals import not_found
@@ -56,9 +57,10 @@ async def _is_own(services: Services, principal: Principal, seen: Seen) -> bool:
 @routes.get(
     "/assistance/{request_id}",
     response_model=None,
+    openapi_extra=takes("If-None-Match", "Prefer"),
     responses={
-        **documented(401, 403, 404, 503, ok=AssistanceRequest, tells={200: ["ETag"]}),
-        304: {"description": "It has not changed."},
+        **documented(401, 403, 404, 503, ok=AssistanceRequest, tells={200: ["ETag", "Preference-Applied"]}),
+        304: {"description": "It has not changed.", "headers": told("X-Request-ID", "ETag", "Preference-Applied")},
     },
 )
 async def one(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
@@ -80,7 +82,11 @@ async def one(request_id: RequestId, request: Request, principal: Reader, servic
     return Response(body, 200, headers, "application/json")
 
 
-@routes.get("/assistance", response_model=None, responses=documented(401, 403, 422, 503, ok=AssistancePage))
+@routes.get(
+    "/assistance",
+    response_model=None,
+    responses=documented(401, 403, 422, 503, ok=AssistancePage, tells={200: ["Link"]}),
+)
 async def page(
     request: Request,
     principal: Reader,

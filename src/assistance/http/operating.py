@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from assistance.http.callers import Here, Manager, manager
+from assistance.http.fields import told
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, canonical
 from assistance.http.parameters import Moment
@@ -76,7 +77,10 @@ def _arrived(owed: Sequence[Delivery]) -> bool:
     "/-/explain",
     response_model=None,
     openapi_extra=described(ExplainBody),
-    responses={**documented(400, 401, 403, 415, 422), 200: {"description": "The plan, with reasons."}},
+    responses={
+        **documented(400, 401, 403, 415, 422, 503),
+        200: {"description": "The plan, with reasons.", "headers": told("X-Request-ID")},
+    },
 )
 async def plan(request: Request, services: Here) -> Response:
     """The plan for such a request and why; sends nothing."""
@@ -98,7 +102,10 @@ async def plan(request: Request, services: Here) -> Response:
 @routes.post(
     "/-/reload",
     response_model=None,
-    responses={**documented(401, 403, 409), 200: {"description": "The new routing file is in force."}},
+    responses={
+        **documented(401, 403, 409, 503),
+        200: {"description": "The new routing file is in force.", "headers": told("X-Request-ID")},
+    },
 )
 async def reload(services: Here) -> Response:
     """Read the routing file anew, all or nothing."""
@@ -118,7 +125,10 @@ async def reload(services: Here) -> Response:
 @routes.get(
     "/-/config",
     response_model=None,
-    responses={**documented(401, 403), 200: {"description": "The routing file in force, without secrets."}},
+    responses={
+        **documented(401, 403, 503),
+        200: {"description": "The routing file in force, without secrets.", "headers": told("X-Request-ID")},
+    },
 )
 async def config(services: Here) -> Response:
     """The routing file in force, without secrets."""
@@ -131,7 +141,7 @@ async def channels(services: Here) -> Response:
     return _json({"data": await services.channel_health()})
 
 
-@routes.post("/-/channels/{name}/test", response_model=None, responses=documented(401, 403, 404, ok=TestAnswer))
+@routes.post("/-/channels/{name}/test", response_model=None, responses=documented(401, 403, 404, 503, ok=TestAnswer))
 async def test(name: str, services: Here) -> Response:
     """Send one marked test message through a channel, and say what became of it."""
     if name not in services.routing.current.channels:

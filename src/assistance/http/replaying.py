@@ -85,7 +85,9 @@ class Replay(BaseModel):
         )
 
 
-@routes.get("/-/deliveries", response_model=None, responses=documented(401, 403, 422, 503, ok=OwedPage))
+@routes.get(
+    "/-/deliveries", response_model=None, responses=documented(401, 403, 422, 503, ok=OwedPage, tells={200: ["Link"]})
+)
 async def stuck(
     request: Request,
     services: Here,

@@ -1,13 +1,19 @@
 """What an endpoint may answer, for the OpenAPI document."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from assistance.http.fields import told
 from assistance.http.problems import MEDIA_TYPE
 from assistance.http.schemas import ProblemAnswer
 
 _ALWAYS = (408, 413, 429, 431)
+_TOLD: dict[int | str, tuple[str, ...]] = {
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+}
 _WORDS = {
     400: "The request cannot be understood.",
     401: "The token is missing or not valid.",
@@ -31,7 +37,7 @@ def documented(
     ok: type[BaseModel] | None = None,
     created: type[BaseModel] | None = None,
     no_content: bool = False,
-    tells: dict[int, list[str]] | None = None,
+    tells: Mapping[int | str, Sequence[str]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint: its problems by status, its good answers, and the header fields these carry."""
     found: dict[int | str, dict[str, Any]] = {}
@@ -44,6 +50,6 @@ def documented(
     for status in sorted({*problems, *_ALWAYS}):
         schema = {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}
         found[status] = {"description": _WORDS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
-    for status, names in (tells or {}).items():
-        found[status]["headers"] = {name: {"schema": {"type": "string"}} for name in names}
+    for code, answer in found.items():
+        answer["headers"] = told("X-Request-ID", *_TOLD.get(code, ()), *(tells or {}).get(code, ()))
     return found

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from assistance.http.adding import Words, changed
 from assistance.http.callers import Here, Worker, worker
 from assistance.http.conditions import guard_of
+from assistance.http.fields import takes
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, canonical
 from assistance.http.problems import Problem
@@ -27,7 +28,7 @@ class Destination(BaseModel):
     topic: Annotated[str, Field(min_length=1, max_length=100, description="The topic, in any case of letters.")]
 
 
-@routes.post("/claim", response_model=None, responses=_MOVED)
+@routes.post("/claim", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def claim(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Take it. Of two who claim at once one has it; the other gets 409 with `claimed_by`."""
     with refusals():
@@ -37,7 +38,7 @@ async def claim(request_id: RequestId, request: Request, principal: Worker, serv
     return changed(moved)
 
 
-@routes.post("/release", response_model=None, responses=_MOVED)
+@routes.post("/release", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def release(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Give it back, whoever had it."""
     with refusals():
@@ -46,7 +47,7 @@ async def release(request_id: RequestId, request: Request, principal: Worker, se
         )
 
 
-@routes.post("/resolve", response_model=None, responses=_MOVED)
+@routes.post("/resolve", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def resolve(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """The customer was helped."""
     with refusals():
@@ -55,7 +56,7 @@ async def resolve(request_id: RequestId, request: Request, principal: Worker, se
         )
 
 
-@routes.post("/reply", response_model=None, openapi_extra=described(Words), responses=_SAID)
+@routes.post("/reply", response_model=None, openapi_extra=described(Words) | takes("If-Match"), responses=_SAID)
 async def reply(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Say something to the customer: the bot finds it in the events."""
     text = validate(Words, await read_json(request)).text
@@ -65,7 +66,7 @@ async def reply(request_id: RequestId, request: Request, principal: Worker, serv
         )
 
 
-@routes.post("/reroute", response_model=None, openapi_extra=described(Destination), responses=_SAID)
+@routes.post("/reroute", response_model=None, openapi_extra=described(Destination) | takes("If-Match"), responses=_SAID)
 async def reroute(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """It is not ours: the people of another topic are told, with its clock and its history."""
     routing = services.routing.current
