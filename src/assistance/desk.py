@@ -4,6 +4,7 @@ An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.c
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from assistance.model import Clock, EventType, Status
@@ -21,6 +22,7 @@ from assistance.store import (
     Retained,
     Retry,
     Store,
+    StoreUnavailableError,
 )
 
 
@@ -34,10 +36,6 @@ class Dispatching(Protocol):
 
     def wake(self) -> None:
         """Look into the store: something may be due."""
-        ...
-
-    def try_parked(self, channel: str | None = None) -> None:
-        """Look into the store, and try that channel even though it is parked."""
         ...
 
 
@@ -95,9 +93,15 @@ class Desk:
     async def retry(self, retry: Retry) -> Moved:
         """An operator sends a delivery again."""
         moved = await self._store.retry(retry)
-        if self._dispatching:
-            self._dispatching.try_parked(next(d.channel for d in moved.deliveries if d.n == retry.n))
+        await self.try_parked(next(d.channel for d in moved.deliveries if d.n == retry.n))
         return moved
+
+    async def try_parked(self, channel: str | None = None) -> None:
+        """Let one message try each parked channel now, or that one; where the store is away it waits for its minute."""
+        with suppress(StoreUnavailableError):
+            await self._store.try_parked(channel)
+        if self._dispatching:
+            self._dispatching.wake()
 
     async def erase(self, request_id: str, actor: str) -> Moved:
         """Erase what the customer wrote, here and in the channels that can."""

@@ -69,7 +69,7 @@ async def test_an_unknown_channel_is_a_failure(cli: Cli, development: Developmen
 async def test_with_none_running_the_store_is_opened(cli: Cli, routing: Path) -> None:
     """What the store remembers of a channel is shown, and it is said that no service answers."""
     store = open_store(DATABASE)
-    await store.park(Park("team", "credentials", now=1_800_000_000, probe_at=1_800_000_060))
+    await store.park(Park("team", "credentials", now=1_800_000_000))
     store.close()
     ran = await cli("channels", *NOBODY)
     assert ran.code == 0

@@ -13,7 +13,7 @@ from tests.fakes.tokens import Forger
 
 from assistance.sandbox.slack import FakeSlack
 from assistance.sandbox.smtp import FakeSmtp
-from assistance.store import open_store
+from assistance.store import migrations, open_store
 
 ROUTING = """
 channels:
@@ -110,4 +110,4 @@ async def test_a_running_service_is_left_alone(cli: Cli, surroundings: Surroundi
         store.close()
     assert ran.code == 0
     assert "ok    store: not looked at, a service is running: var/assistance.db is in use by process" in ran.out
-    assert "ok    store: var/assistance.db, schema 0001" in (await cli("doctor")).out
+    assert f"ok    store: var/assistance.db, schema {migrations.newest()}" in (await cli("doctor")).out

@@ -98,7 +98,7 @@ async def test_what_is_planned_parked_or_frozen_is_no_finding(auditor: Auditor, 
     """A step of tomorrow, a channel that is parked and one that asked for rest are as they should be."""
     for channel, due_in in (("slack", 9e6), ("parked", 0), ("frozen", 0)):
         await owe(store, clock.now(), due_in=due_in, channel=channel)
-    await store.park(Park("parked", "credentials", clock.now(), clock.now() + 60))
+    await store.park(Park("parked", "credentials", clock.now()))
     await store.freeze(Freeze("frozen", clock.now() + 3600))
     assert await audits(auditor, clock, 300) == {}
 
@@ -157,7 +157,7 @@ async def test_the_backlog_is_told_by_channel_and_topic(store: Store, clock: Man
     await owe(store, clock.now())
     await owe(store, clock.now() + 1, channel="old")
     await owe(store, clock.now(), due_in=3600, channel="mail")
-    await store.park(Park("old", "unknown_channel", clock.now() + 2, clock.now() + 60))
+    await store.park(Park("old", "unknown_channel", clock.now() + 2))
     clock.advance(10)
     await store.take(take(clock.now()))
     await watch.look()

@@ -6,6 +6,7 @@ from tests.dispatch.stage import Stage
 
 from assistance.dispatch.breaker import Breaker
 from assistance.model import Reason, TryLater
+from assistance.store import LaneState
 
 
 def outage() -> TryLater:
@@ -109,3 +110,24 @@ async def test_an_outage_of_one_channel_is_none_of_another(stage: Stage):
         await stage.ask()
     await stage.quiet()
     assert stage.dispatcher.lanes["mail"].breaker.closed
+
+
+async def test_every_process_sees_that_a_channel_does_not_answer(stage: Stage):
+    """As long as it is tried again and again; it is over with the first answer."""
+
+    async def failing() -> bool:
+        state = next(iter(await stage.store.lane_states()), LaneState("slack"))
+        return (state.failing_until or 0) > stage.clock.now()
+
+    far = stage.far["slack"]
+    far.always = outage
+    for _ in range(4):
+        await stage.told()
+    assert not await failing()
+    await stage.told()
+    for _ in range(6):
+        assert await failing()
+        await stage.go_on(15, 1)
+    far.always = None
+    await stage.go_on(16, 1)
+    assert not await failing()

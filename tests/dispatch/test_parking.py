@@ -91,7 +91,8 @@ async def test_a_probe_waits_for_retry_after(stage: Stage):
     await stage.go_on(62, 1)
     assert len(far.tried) == 2
     await stage.go_on(115, 1)
-    stage.dispatcher.try_parked()
+    await stage.store.try_parked()
+    stage.dispatcher.wake()
     await stage.quiet()
     assert len(far.tried) == 2
     await stage.go_on(10, 1)
@@ -123,7 +124,8 @@ async def test_a_channel_test_probes_at_once(stage: Stage):
     far.always = None
     made = await try_channel(stage.channels["slack"], "slack", Http(), stage.clock)
     assert made.outcome == Outcome.DELIVERED
-    stage.dispatcher.try_parked("slack")
+    await stage.store.try_parked("slack")
+    stage.dispatcher.wake()
     await stage.quiet()
     assert len(far.taken) == 2
 
@@ -142,7 +144,7 @@ async def test_parked_outlives_the_process(stage: Stage):
 
 async def test_what_another_process_parked_is_parked_here_and_what_it_mended_goes_on_here(stage: Stage):
     """The store's word counts in every process, within a second."""
-    await stage.store.store.park(Park("slack", "credentials", stage.clock.now(), stage.clock.now() + 60))
+    await stage.store.store.park(Park("slack", "credentials", stage.clock.now()))
     await stage.go_on(1)
     assert stage.dispatcher.parked == {"slack"}
     await stage.store.store.unpark(Unpark("slack", stage.clock.now()))

@@ -1,10 +1,12 @@
 """Processes that accept and processes that send, on one PostgreSQL: nobody notices that they are apart."""
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
 from tests.conftest import Say
+from tests.fakes.clock import until
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ServiceProcess, surroundings
 from tests.proofs.databases import postgresql
@@ -38,6 +40,59 @@ async def test_who_waits_for_an_answer_hears_of_it_soon(tmp_path: Path, postgres
     assert healthy < 0.9
     assert max(parked) < 2
     assert len(around.smtp.messages) == 6
+
+
+@pytest.mark.parametrize("said", ["channels/sales-slack/test", "reload", "replay"])
+async def test_a_channel_that_was_mended_is_tried_by_those_who_send(
+    tmp_path: Path, postgres: Postgres, said: str, say: Say
+):
+    """An operator says so to a process that does not send; nobody waits for the probe of the minute."""
+    database = postgresql(postgres.at(postgres.migrated()))
+    async with surroundings(tmp_path, ROUTING) as around, fleet(around, database, of_each=1) as ships:
+        [api] = ships.apis
+        around.slack.always(Fault(error="invalid_auth"))
+        await _told(api)
+        around.slack.always(None)
+        began = time.monotonic()
+        body = {"state": "parked"} if said == "replay" else None
+        async with around.session.post(f"{api.url}/-/{said}", json=body, headers=around.bearer) as answer:
+            assert answer.status == 200
+        await until(lambda: any("Please call" in str(told) for told in around.slack.messages), within=20)
+        took = time.monotonic() - began
+    say(f"sent after {took:.2f} s")
+    assert took < 5
+
+
+async def test_a_process_that_does_not_send_knows_how_the_channels_are(tmp_path: Path, postgres: Postgres):
+    """`GET /-/channels` tells what those who send have learned."""
+    database = postgresql(postgres.at(postgres.migrated()))
+    async with surroundings(tmp_path, ROUTING) as around, fleet(around, database, of_each=1) as ships:
+        [api] = ships.apis
+        around.slack.always(Fault(status=500))
+        for _ in range(6):
+            await _ask(api)
+        await until_told(api, "failing")
+        around.slack.always(None)
+        await until_told(api, "ok")
+
+
+async def until_told(api: ServiceProcess, health: str) -> None:
+    """Return when Slack's channel is said to be so."""
+    async with asyncio.timeout(30):
+        while await _health(api) != health:
+            pass
+
+
+async def _health(api: ServiceProcess) -> str:
+    async with api.around.session.get(f"{api.url}/-/channels", headers=api.around.bearer) as answer:
+        channels = {each["channel"]: each for each in (await answer.json())["data"]}
+    return str(channels["sales-slack"]["health"])
+
+
+async def _ask(api: ServiceProcess) -> None:
+    ask = {"topic": "sales", "description": "Please call"}
+    async with api.around.session.post(f"{api.url}/assistance", json=ask, headers=api.around.bearer) as answer:
+        assert answer.status == 201
 
 
 async def _told(api: ServiceProcess) -> float:

@@ -17,8 +17,8 @@ from tests.proofs.launch import ACCEPTING, INSERTS, SENDING, made, program, serv
 
 from assistance.sandbox.slack import Fault
 
-_SLOW = 0.02
-"""Seconds that Slack takes, so that messages wait and are leased from the store too."""
+_SLOW = 0.2
+"""Seconds that Slack takes: it has room for fewer than come in, so that most are leased from the store."""
 
 
 @pytest.mark.parametrize("points", [ACCEPTING, SENDING], ids=["accepting", "sending"])

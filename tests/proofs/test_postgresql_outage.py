@@ -185,6 +185,8 @@ async def test_a_second_sigterm_is_heard_while_the_database_stands_still(
             began = time.monotonic()
             code = await service.ended()
             took = time.monotonic() - began
-        last = service.log()[-1]["event"]
-    assert (code, last) == (0, "stopped_at_once")
+        # Threads that wait for the database may have a word to say of that until the very end.
+        events = [line["event"] for line in service.log()]
+    assert code == 0
+    assert "stopped_at_once" in events[events.index("stopped") :]
     assert took < 1

@@ -63,7 +63,7 @@ class Hammer:
     async def _disturb(self) -> None:
         await self._store.recover(Recovery(NOW))
         channel = self._random.choice(CHANNELS)
-        await self._store.park(Park(channel, "credentials", NOW + 1, NOW + 60))
+        await self._store.park(Park(channel, "credentials", NOW + 1))
         for request_id in self._random.sample(sorted(self.accepted), min(3, len(self.accepted))):
             try:
                 await move(self._store, request_id, self._random.choice([Status.CLAIMED, Status.CANCELLED]))

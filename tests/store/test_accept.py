@@ -25,7 +25,7 @@ from tests.store.asks import (
 )
 
 from assistance.model import Customer, EventType, Kind, Link, Priority, State, Status
-from assistance.store import Acceptance, Freeze, KeyReusedError, NewRequest, Park, Store, open_store
+from assistance.store import Acceptance, Freeze, KeyReusedError, NewRequest, Park, Store, Unpark, open_store
 
 
 async def test_a_request_comes_back_as_it_was_accepted(store: Store):
@@ -210,7 +210,7 @@ async def test_what_is_handed_over_is_leased_in_the_same_commit(store: Store):
 async def test_nothing_is_handed_over_on_a_channel_that_is_closed(store: Store):
     """What another process has learned of a channel holds here too: it waits in the store."""
     await store.freeze(Freeze("slack", NOW + 60))
-    await store.park(Park("mail", "credentials", NOW, NOW + 60))
+    await store.park(Park("mail", "credentials", NOW))
     of = request()
     owed = notice(of, 1), notice(of, 2, "mail"), notice(of, 3, "sms")
     accepted = await store.accept(NewRequest(of, owed, render, lease=ME, handed=frozenset({1, 2, 3})))
@@ -223,4 +223,5 @@ async def test_what_was_planned_as_parked_goes_on_when_the_channel_is_mended(sto
     await store.accept(new(replace(notice(of, 1), state=State.PARKED), of=of))
     assert await states(store, of.id) == [State.PARKED]
     assert await take(store) == []
-    assert [work.delivery.n for work in await take(store, probes=["slack"])] == [1]
+    await store.unpark(Unpark("slack", NOW))
+    assert [work.delivery.n for work in await take(store)] == [1]

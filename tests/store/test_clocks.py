@@ -43,7 +43,7 @@ async def test_what_waits_comes_when_it_was_to_come(
 async def test_what_was_parked_frozen_and_leased_is_moved_too(store: Store):
     """Nobody rests an hour longer because a clock was set back; what is parked has been for as long as it was."""
     parked = await ask(store, "mail")
-    await store.park(Park("mail", "credentials", NOW, NOW + 60))
+    await store.park(Park("mail", "credentials", NOW))
     await store.freeze(Freeze("slack", NOW + 30))
     await store.note_clocks(Clocks(NOW, NOW))
     assert await store.resume(NOW - HOUR) == pytest.approx(-HOUR)

@@ -65,7 +65,7 @@ async def test_a_failover_starts_at_once_when_the_step_before_is_parked(store: S
 async def test_a_failover_starts_at_once_when_a_channel_is_parked(store: Store):
     """For every request that waits on it."""
     waiting = [await owe(store) for _ in range(5)]
-    assert await store.park(Park("slack", "credentials", NOW + 3, NOW + 60)) == 5
+    assert await store.park(Park("slack", "credentials", NOW + 3)) == 5
     assert [await due(store, of) for of in waiting] == [pytest.approx(3)] * 5
 
 

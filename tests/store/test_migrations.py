@@ -15,7 +15,7 @@ from sqlalchemy import Engine, inspect
 from tests.fakes.postgres import Postgres
 from tests.store.asks import ask
 
-from assistance.store import StoreRefusedError, migrate, migrations, open_store
+from assistance.store import Park, StoreRefusedError, migrate, migrations, open_store
 from assistance.store.postgresql import migrating_engine
 from assistance.store.schema import metadata
 from assistance.store.sqlite import sqlite_engines, sqlite_path
@@ -66,7 +66,7 @@ def test_migrations_at_the_same_time_wait_for_each_other(postgres: Postgres, emp
     """Each replica of a deployment may run one: one works, the others find nothing to do."""
     with ThreadPoolExecutor(5) as threads:
         results = list(threads.map(migrate, [postgres.at(empty)] * 5))
-    assert sorted(before or "" for before, _ in results) == ["", "0001", "0001", "0001", "0001"]
+    assert sorted(before or "" for before, _ in results) == ["", *[migrations.newest()] * 4]
 
 
 async def test_the_service_goes_on_while_a_migration_runs(postgres: Postgres):
@@ -90,7 +90,7 @@ def test_a_migration_does_not_wait_for_ever_for_another(
         other.execute(f"SELECT pg_advisory_lock({migrations._LOCK})")
         with pytest.raises(StoreRefusedError, match="lock"):
             migrate(postgres.at(empty))
-    assert migrate(postgres.at(empty)) == (None, "0001")
+    assert migrate(postgres.at(empty)) == (None, migrations.newest())
 
 
 def test_a_migration_of_a_file_in_use_is_refused(tmp_path: Path):
@@ -102,17 +102,37 @@ def test_a_migration_of_a_file_in_use_is_refused(tmp_path: Path):
     store.close()
 
 
+def downgrade(url: str, revision: str) -> Engine:
+    engine, config = engine_of(url), migrations._config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    return engine
+
+
+async def test_what_the_version_before_has_stored_goes_on(url: str):
+    """Its requests, and what it knows of the channels."""
+    migrate(url)
+    store = open_store(url)
+    accepted = await ask(store)
+    await store.park(Park("slack", "credentials", accepted.request.created_at))
+    known = await store.lane_states()
+    store.close()
+    downgrade(url, "0001").dispose()
+    assert migrate(url) == ("0001", migrations.newest())
+    store = open_store(url)
+    assert await store.get(accepted.request.id) is not None
+    assert await store.lane_states() == known
+    store.close()
+
+
 def test_a_downgrade_and_an_upgrade_lead_back(url: str):
     """Each migration can be undone."""
     migrate(url)
-    engine = engine_of(url)
-    config = migrations._config()
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    engine = downgrade(url, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
-    assert migrate(url) == (None, "0001")
+    assert migrate(url) == (None, migrations.newest())
 
 
 def test_the_newest_file_is_where_the_migrations_lead():

@@ -69,7 +69,7 @@ async def full(store: Store) -> Store:
         await store.accept(new(of=request(conversation_id=f"c{n}"), key=key(f"k{n}")))
         await ask(store, "mail", at=NOW + 1000)
     await ask(store, "broken")
-    await store.park(Park("broken", "credentials", NOW, NOW + 60))
+    await store.park(Park("broken", "credentials", NOW))
     if engine.dialect.name == "postgresql":
         # As its autovacuum does; SQLite goes without figures.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -148,7 +148,7 @@ async def test_the_sweeps_look_at_what_may_concern_them_only(full: Store):
     with Statements(full) as statements:
         await full.recover(Recovery(NOW + 1))
         await full.expire(NOW + WEEK)
-        await full.park(Park("slack", "credentials", NOW + 1, NOW + 60))
+        await full.park(Park("slack", "credentials", NOW + 1))
         await full.unpark(Unpark("broken", NOW + 1))
     plans = statements.plans("deliveries")
     for index in ("deliveries_leased", "deliveries_due", "deliveries_parked"):

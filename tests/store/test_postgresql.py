@@ -13,7 +13,15 @@ from sqlalchemy import Connection, text
 from tests.fakes.postgres import Postgres
 from tests.store.asks import ME, NOW, ask, new, notice, request, take
 
-from assistance.store import Store, StoreRefusedError, StoreUnavailableError, migrate, open_store, postgresql
+from assistance.store import (
+    Store,
+    StoreRefusedError,
+    StoreUnavailableError,
+    migrate,
+    migrations,
+    open_store,
+    postgresql,
+)
 
 
 @pytest.fixture
@@ -76,8 +84,9 @@ def test_a_database_without_the_schema_is_refused(postgres: Postgres):
 
 def test_an_outdated_schema_is_refused(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch):
     """It says from which revision to which."""
+    found = migrations.newest()
     monkeypatch.setattr("assistance.store.migrations.newest", lambda: "9999")
-    assert "at revision 0001, not 9999: run `assistance migrate`" in refusal(postgres.at(database))
+    assert f"at revision {found}, not 9999: run `assistance migrate`" in refusal(postgres.at(database))
 
 
 def test_the_schema_of_a_newer_version_will_do(postgres: Postgres, database: str):

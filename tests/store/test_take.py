@@ -184,8 +184,9 @@ async def test_an_update_of_a_channel_that_never_had_the_notice_is_skipped(store
 async def test_a_probe_takes_one_parked_message_the_one_that_waits_longest(store: Store):
     """The others stay parked; it goes back to them when it fails."""
     accepted = [await ask(store, at=NOW - age) for age in (1, 3, 2)]
-    await store.park(Park("slack", "credentials", NOW, NOW + 60))
+    await store.park(Park("slack", "credentials", NOW))
     assert await take(store) == []
+    await store.try_parked("slack")
     [work] = await take(store, probes=["slack"])
     assert work.request.id == accepted[1].request.id
     await settle(store, work, State.PARKED)
@@ -202,7 +203,7 @@ async def test_a_probe_of_a_channel_without_parked_messages_takes_nothing(store:
 async def test_the_time_parked_does_not_count_however_often_it_was_probed(store: Store):
     """`retry_for` goes on from where it stood when the channel broke."""
     accepted = await ask(store)
-    await store.park(Park("slack", "credentials", NOW + 10, NOW + 60))
+    await store.park(Park("slack", "credentials", NOW + 10))
     for probe in range(1, 4):
         [work] = await take(store, at=NOW + 10 + 100 * probe, probes=["slack"])
         await settle(store, work, State.PARKED, at=NOW + 10 + 100 * probe)

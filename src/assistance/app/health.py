@@ -6,7 +6,7 @@ from typing import Any
 from assistance.dispatch import Dispatcher
 from assistance.model import Clock, rfc3339_or_none
 from assistance.routing import LiveRouting
-from assistance.store import Store, StoreUnavailableError
+from assistance.store import LaneState, Store, StoreUnavailableError
 
 _WRITE_SECONDS = 2.0
 _KEEP = 1.0
@@ -57,12 +57,12 @@ class Health:
         found = []
         for name, type_ in self._routing.current.channel_types.items():
             health, reason, until = "ok", None, None
-            state, lane = known.get(name), self._dispatcher.lanes.get(name) if self._dispatcher else None
-            if state is not None and state.parked_reason is not None:
+            state, now = known.get(name, LaneState(name)), self._clock.now()
+            if state.parked_reason is not None:
                 health, reason, until = "parked", state.parked_reason, state.probe_at
-            elif state is not None and state.frozen_until > self._clock.now():
+            elif state.frozen_until > now:
                 health, reason, until = "frozen", "rate_limited", state.frozen_until
-            elif lane is not None and not lane.breaker.closed:
+            elif (state.failing_until or 0.0) > now:
                 health, reason = "failing", "not_answering"
             found.append(
                 {"channel": name, "type": type_, "health": health, "reason": reason, "until": rfc3339_or_none(until)}

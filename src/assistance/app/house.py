@@ -210,6 +210,6 @@ def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
 async def _test_channel(house: House, name: str) -> Attempt:
     routing: Routing = house.routing.current
     made = await try_channel(routing.channels[name], name, house.http, house.clock)
-    if house.dispatcher is not None and made.reason is None:
-        house.dispatcher.try_parked(name)
+    if made.reason is None:
+        await house.desk.try_parked(name)
     return made

@@ -149,17 +149,18 @@ def _settle_memory() -> None:
 async def _take_up(house: House, tasks: asyncio.TaskGroup) -> None:
     """Go on where the process before was stopped, then follow the routing file."""
     dispatcher, routing = house.dispatcher, house.routing
+
+    def follow(fresh: Routing) -> None:
+        # Where there is none here, those elsewhere follow the file too; they do not hear of what else was mended.
+        tasks.create_task(dispatcher.configure(fresh.channels) if dispatcher else house.desk.try_parked())
+
+    routing.subscribe(follow)
     if dispatcher is None:
         return
     if house.store.exclusive:
         # Whoever held these is gone: this process alone has the file.
         await house.store.recover(Recovery(house.clock.now(), everything=True))
     await dispatcher.configure(routing.current.channels)
-
-    def follow(fresh: Routing) -> None:
-        tasks.create_task(dispatcher.configure(fresh.channels))
-
-    routing.subscribe(follow)
 
 
 def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:

@@ -39,20 +39,19 @@ class Breaker:
         self.open_until = None
         self._pause = _FIRST_PAUSE
 
-    def failed(self, now: float) -> None:
-        """The far side did not answer, or not sensibly."""
+    def failed(self, now: float) -> bool:
+        """The far side did not answer, or not sensibly; whether it opens, or opens again, for that."""
         self._row += 1
         self._recent.append(False)
         if self.open_until is not None:
             # What was under way when it opened tells nothing new.
-            if now >= self.open_until:
-                self._open(now)
-        elif self._row >= _IN_A_ROW or self._mostly_failing():
-            self._open(now)
+            opens = now >= self.open_until
+        else:
+            opens = self._row >= _IN_A_ROW or self._mostly_failing()
+        if opens:
+            self.open_until = now + self._pause
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return opens
 
     def _mostly_failing(self) -> bool:
         return len(self._recent) == _WINDOW and self._recent.count(False) > _WINDOW // 2
-
-    def _open(self, now: float) -> None:
-        self.open_until = now + self._pause
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)

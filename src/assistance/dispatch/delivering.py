@@ -88,10 +88,15 @@ class Deliverer:
         elif isinstance(verdict, TryLater):
             # A bug shows with one message or one sort of them; the far side need not be down.
             if verdict.reason != Reason.BUG:
-                lane.breaker.failed(self._clock.monotonic())
+                opens = lane.breaker.failed(self._clock.monotonic())
                 lane.pump()
+                if opens:
+                    await self._recorder.note_failing(lane)
         else:
+            closes = not lane.breaker.closed
             lane.took()
+            if closes:
+                await self._recorder.note_failing(lane)
             if probing:
                 await self._recorder.unpark(lane)
 

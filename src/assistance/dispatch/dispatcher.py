@@ -11,7 +11,6 @@ from opentelemetry.trace import Tracer
 from assistance.channels import Channel
 from assistance.dispatch.delivering import Deliverer
 from assistance.dispatch.housekeeping import Housekeeping, good_for
-from assistance.dispatch.lane import PROBE_EVERY
 from assistance.dispatch.lanes import Lanes
 from assistance.dispatch.recording import Recorder
 from assistance.dispatch.retry import Jitter
@@ -134,11 +133,6 @@ class Dispatcher:
             return
         self.lanes.configure(channels, self._clock, self._deliverer, self.wake)
         await self._housekeeping.look_after_channels()
-        self.try_parked()
-
-    def try_parked(self, channel: str | None = None) -> None:
-        """Try one message now on each parked channel, or on that one."""
-        self.lanes.try_parked(channel)
         self.wake()
 
     # The loop.
@@ -193,7 +187,7 @@ class Dispatcher:
 
     async def _take(self) -> bool:
         rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.share())}
-        probes = [lane.name for lane in self.lanes.values() if lane.wants_probe]
+        probes = [lane.name for lane in self.lanes.values() if lane.may_be_probed]
         if not rooms and not probes:
             return False
         paces = {} if self._store.exclusive else self.lanes.paces(rooms)
@@ -231,13 +225,11 @@ class Dispatcher:
             lane.backlog = lane.backlog or lane.behind
         for work in taken.works:
             lane = self.lanes[work.delivery.channel]
-            if lane.name in take.probes:
+            if lane.name in taken.probed:
                 lane.probe(work, good_until)
             else:
                 lane.put(work, good_until)
-        for name in take.probes:
-            lane = self.lanes[name]
-            lane.probe_at = take.now + PROBE_EVERY
+        for name in taken.probed:
             if not found[name]:
                 # Nothing waits on it: the next message will show whether it is mended.
-                await self._recorder.unpark(lane)
+                await self._recorder.unpark(self.lanes[name])

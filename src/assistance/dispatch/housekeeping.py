@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from assistance.dispatch.lane import PROBE_EVERY
 from assistance.dispatch.lanes import Lanes
 from assistance.dispatch.recording import Recorder
 from assistance.model import Clock, Reason
@@ -71,9 +70,10 @@ class Housekeeping:
         await self._sweep()
 
     async def look_after_channels(self) -> None:
-        """Park what is due on channels out of order, free what is parked on channels in order; never raises."""
+        """Park what is due on channels out of order, free what is parked on those in order, try them; never raises."""
         try:
             await self._sweep()
+            await self._store.try_parked()
         except StoreUnavailableError as error:
             log.warning("housekeeping_failed", error=type(error).__name__)
 
@@ -103,9 +103,9 @@ class Housekeeping:
             await self._recorder.unpark(lane)
         for channel in await self._store.waiting_channels():
             if (known := self._lanes.get(channel)) is None:
-                await self._recorder.park_what_waits(channel, Reason.UNKNOWN_CHANNEL, self._clock.now() + PROBE_EVERY)
+                await self._recorder.park_what_waits(channel, Reason.UNKNOWN_CHANNEL)
             elif known.out_of_order is not None:
-                await self._recorder.park_what_waits(channel, known.out_of_order, known.probe_at)
+                await self._recorder.park_what_waits(channel, known.out_of_order)
         for channel in await self._store.parked_channels():
             if (known := self._lanes.get(channel)) is not None and known.out_of_order is None:
                 await self._recorder.unpark(known)

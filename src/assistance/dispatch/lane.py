@@ -20,9 +20,6 @@ from assistance.store import Work
 
 log = structlog.get_logger(__name__)
 
-PROBE_EVERY = 60.0
-"""Seconds between two tries of one message on a parked channel."""
-
 _MOST = 256
 """Messages that a lane holds at most, however fast its channel is."""
 
@@ -33,8 +30,8 @@ _LAST_WORDS = 2.0
 class Lane:
     """What is leased for one channel, and whether more may be.
 
-    `parked` says why nothing is sent (None: it is not parked), `probe_at` when one message tries again, `frozen_until`
-    before which instant the destination wants nothing, `removed` that the routing file does not have it any more.
+    `parked` says why nothing is sent (None: it is not parked), `frozen_until` before which instant the destination
+    wants nothing, `removed` that the routing file does not have it any more.
     `telling` counts who is telling the store whether it is parked, `told` how often that was done.
     `backlog` is true while something may wait in the store, `behind` while that may be more than there is room for, so
     that what is accepted now must not overtake it. `reserved` counts room promised to requests that are being accepted,
@@ -53,7 +50,6 @@ class Lane:
         self._flow = Flow()
         self.frozen_until = 0.0
         self.parked: str | None = None
-        self.probe_at = 0.0
         self.removed = False
         self.telling = self.told = 0
         self.backlog = self.behind = True
@@ -83,8 +79,6 @@ class Lane:
         wait = self.frozen_until - self._clock.now() if self.frozen_until else 0.0
         if not self.breaker.closed:
             wait = max(wait, self.breaker.wait(self._clock.monotonic()))
-        if self.parked is not None:
-            wait = max(wait, self.probe_at - self._clock.now())
         return max(0.0, wait)
 
     @property
@@ -93,8 +87,8 @@ class Lane:
         return self._ending or self.out_of_order is not None or self.opens_in > 0
 
     @property
-    def wants_probe(self) -> bool:
-        """Whether it is time to try one message although the lane is parked."""
+    def may_be_probed(self) -> bool:
+        """Whether one message may try although the lane is parked: the store says when it is time."""
         idle = not self.held and not self._ending and not self.removed
         return self.parked is not None and idle and self.opens_in == 0
 
@@ -112,9 +106,9 @@ class Lane:
         self.removed = True
         self.pump()
 
-    def park(self, reason: str, probe_at: float) -> None:
-        """Begin nothing more but one message at `probe_at`."""
-        self.parked, self.probe_at = reason, probe_at
+    def park(self, reason: str) -> None:
+        """Begin nothing more but a probe."""
+        self.parked = reason
         self.pump()
 
     def unpark(self) -> None:

@@ -55,12 +55,6 @@ class Lanes(dict[str, Lane]):
         """The messages per second of those of these that have a limit."""
         return {name: pace for name in names if (pace := self[name].channel.messages_per_second) is not None}
 
-    def try_parked(self, channel: str | None) -> None:
-        """Let one message try each parked lane now, or that one."""
-        for lane in self.values():
-            if channel in {None, lane.name}:
-                lane.probe_at = 0.0
-
     def knowledge(self) -> Knowledge:
         """What `learn` is to compare with."""
         return {name: lane.told for name, lane in self.items() if not lane.telling}
@@ -84,5 +78,5 @@ class Lanes(dict[str, Lane]):
                 if lane.parked is not None:
                     lane.unpark()
             elif lane.parked is None:
-                lane.park(state.parked_reason, state.probe_at or 0.0)
+                lane.park(state.parked_reason)
         return found_again

@@ -8,15 +8,28 @@ from typing import TypeVar
 
 import structlog
 
-from assistance.dispatch.lane import PROBE_EVERY, Lane
+from assistance.dispatch.lane import Lane
 from assistance.model import Clock
-from assistance.store import Freeze, Park, Settlement, Store, StoreBrokenError, StoreUnavailableError, Unpark, Work
+from assistance.store import (
+    Failing,
+    Freeze,
+    Park,
+    Settlement,
+    Store,
+    StoreBrokenError,
+    StoreUnavailableError,
+    Unpark,
+    Work,
+)
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _PAUSES = 0.05, 1.0
 """Seconds between the first two tries to write, and at most."""
+
+_TRY = 20.0
+"""Seconds within which a try has come to its end, and its outcome is written."""
 
 
 class Recorder:
@@ -37,23 +50,29 @@ class Recorder:
         """Give back what was not sent, no try counted; where the lane is out of order it is parked."""
         await asyncio.gather(*(self._insist(partial(self._store.release, work.delivery)) for work in works))
         if (reason := lane.out_of_order) is not None:
-            await self.park_what_waits(lane.name, reason, lane.probe_at)
+            await self.park_what_waits(lane.name, reason)
 
     async def freeze(self, lane: Lane) -> None:
         """Remember for all processes, restarts included, when the lane may go on."""
         await self._insist(partial(self._store.freeze, Freeze(lane.name, lane.frozen_until)))
+
+    async def note_failing(self, lane: Lane) -> None:
+        """Let it be seen in all processes whether the channel answers this one."""
+        again = None if lane.breaker.closed else lane.breaker.wait(self._clock.monotonic()) + _TRY
+        until = None if again is None else self._clock.now() + again
+        await self._insist(partial(self._store.note_failing, Failing(lane.name, until)))
 
     async def park(self, lane: Lane, reason: str) -> None:
         """Stop the lane until it is mended; the failover of what waits on it starts."""
         if lane.parked is None:
             log.error("channel_parked", channel=lane.name, reason=reason)
         with _telling(lane):
-            lane.park(reason, self._clock.now() + PROBE_EVERY)
-            await self.park_what_waits(lane.name, reason, lane.probe_at)
+            lane.park(reason)
+            await self.park_what_waits(lane.name, reason)
 
-    async def park_what_waits(self, channel: str, reason: str, probe_at: float) -> None:
+    async def park_what_waits(self, channel: str, reason: str) -> None:
         """Park what is due on the channel."""
-        park = Park(channel, reason, self._clock.now(), probe_at)
+        park = Park(channel, reason, self._clock.now())
         if parked := await self._insist(partial(self._store.park, park)):
             log.error("deliveries_parked", channel=channel, reason=reason, parked=parked)
             self._wake()

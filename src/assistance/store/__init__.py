@@ -17,7 +17,7 @@ from assistance.store.errors import (
 from assistance.store.following import FollowUp, Reply
 from assistance.store.holding import Guard, Moved, Order
 from assistance.store.keys import IdempotencyKey
-from assistance.store.lanes import Freeze, LaneState
+from assistance.store.lanes import Failing, Freeze, LaneState
 from assistance.store.leasing import Lease, Recovery, Renewal
 from assistance.store.lifecycle import OVER, Move
 from assistance.store.opening import migrate, open_store
@@ -43,6 +43,7 @@ __all__ = [
     "ConflictError",
     "Erasure",
     "Evidence",
+    "Failing",
     "FollowUp",
     "Freeze",
     "Guard",

@@ -77,6 +77,7 @@ def _move(connection: Connection, seconds: float) -> None:
             frozen_until=lanes.c.frozen_until + seconds,
             parked_since=lanes.c.parked_since + seconds,
             probe_at=lanes.c.probe_at + seconds,
+            failing_until=lanes.c.failing_until + seconds,
             arrival=lanes.c.arrival + seconds,
         )
     )

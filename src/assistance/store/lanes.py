@@ -1,4 +1,4 @@
-"""What all processes remember of a channel: frozen by `Retry-After`, parked, and how far its pace is spent."""
+"""What all processes remember of a channel: frozen by `Retry-After`, parked, failing, and how far its pace is spent."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ class LaneState:
     parked_since: float | None = None
     parked_reason: str | None = None
     probe_at: float | None = None
+    failing_until: float | None = None
     arrival: float = 0
 
     def closed(self, now: float) -> bool:
@@ -36,6 +37,14 @@ class Freeze:
 
     channel: str
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """`channel` does not answer some process, which tries again before `until`; None: it has answered."""
+
+    channel: str
+    until: float | None
 
 
 def insert_or_change(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -57,6 +66,13 @@ def freeze(connection: Connection, items: Sequence[Freeze]) -> list[None]:
     """Write down what `Retry-After` asked for."""
     for item in sorted(items, key=lambda item: item.channel):
         remember(connection, {"channel": item.channel, "frozen_until": item.until}, grow="frozen_until")
+    return [None] * len(items)
+
+
+def note_failing(connection: Connection, items: Sequence[Failing]) -> list[None]:
+    """Write down whether channels answer: for people to see, no other process rests because of it."""
+    for item in sorted(items, key=lambda item: item.channel):
+        remember(connection, {"channel": item.channel, "failing_until": item.until})
     return [None] * len(items)
 
 

@@ -1,6 +1,6 @@
 """Channels whose settings are wrong: nothing is sent, nothing is lost, and failover starts at once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, select, update
@@ -15,15 +15,19 @@ from assistance.store.schema import deliveries, is_parked, is_waiting, lanes
 AT_ONCE = 1_000
 """Deliveries that one transaction parks or frees at most; callers go on until it was less."""
 
+PROBE_EVERY = 60.0
+"""Seconds between two tries of one message on a parked channel, whichever process makes them."""
+
+_lane_is_parked = lanes.c.parked_reason.is_not(None)
+
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Nothing of `channel` is sent until it is mended; one message tries at `probe_at`."""
+    """Nothing of `channel` is sent until it is mended; one message tries now and then."""
 
     channel: str
     reason: str
     now: float
-    probe_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +47,11 @@ def park(connection: Connection, items: Sequence[Park]) -> list[int]:
 
 
 def _park(connection: Connection, item: Park) -> int:
-    known = connection.execute(select(lanes.c.parked_since).where(lanes.c.channel == item.channel)).scalar()
-    remember(
-        connection,
-        {
-            "channel": item.channel,
-            "parked_since": known or item.now,
-            "parked_reason": storable(item.reason),
-            "probe_at": item.probe_at,
-        },
-    )
+    known = select(lanes.c.channel).where(lanes.c.channel == item.channel, _lane_is_parked)
+    begun: dict[str, object] = {}
+    if connection.execute(known).first() is None:
+        begun = {"parked_since": item.now, "probe_at": item.now + PROBE_EVERY}
+    remember(connection, {"channel": item.channel, "parked_reason": storable(item.reason), **begun})
     return park_due(connection, item.channel, item.reason, item.now, waiting=True)
 
 
@@ -78,6 +77,25 @@ def park_due(connection: Connection, channel: str, reason: str, now: float, *, w
     )
     start_next_step(connection, {request_id for request_id, _ in parked}, now)
     return len(parked)
+
+
+def try_parked(connection: Connection, items: Sequence[str | None]) -> list[bool]:
+    """Let one message try each of these parked channels now, or with None all; says whether any of all is parked."""
+    named = [] if None in items else [lanes.c.channel.in_(items)]
+    parked = select(lanes.c.channel).where(_lane_is_parked, *named).order_by(lanes.c.channel).with_for_update()
+    if found := connection.execute(parked).scalars().all():
+        connection.execute(update(lanes).where(lanes.c.channel.in_(found)).values(probe_at=0.0))
+    return [bool(found)] * len(items)
+
+
+def claim_probes(connection: Connection, channels: Collection[str], now: float) -> Collection[str]:
+    """Those of these channels on which it is time for a try; no other process makes it."""
+    if not channels:
+        return ()
+    due = select(lanes.c.channel).where(lanes.c.channel.in_(channels), _lane_is_parked, lanes.c.probe_at <= now)
+    if mine := connection.execute(due.with_for_update(skip_locked=True)).scalars().all():
+        connection.execute(update(lanes).where(lanes.c.channel.in_(mine)).values(probe_at=now + PROBE_EVERY))
+    return mine
 
 
 def unpark(connection: Connection, items: Sequence[Unpark]) -> list[int]:

@@ -221,6 +221,7 @@ lanes = Table(
     Column("parked_since", Double),
     Column("parked_reason", Text),
     Column("probe_at", Double, comment="when one message is tried on a parked channel"),
+    Column("failing_until", Double, comment="it does not answer; looked at again by then"),
     Column("arrival", Double, nullable=False, comment="of the next message, if they came evenly at the pace"),
     sqlite_with_rowid=False,
 )

@@ -31,7 +31,7 @@ from assistance.store.database import Database
 from assistance.store.erasing import Erasure
 from assistance.store.following import FollowUp, Reply
 from assistance.store.holding import Moved, Ordered
-from assistance.store.lanes import Freeze, LaneState
+from assistance.store.lanes import Failing, Freeze, LaneState
 from assistance.store.leasing import Recovery, Renewal
 from assistance.store.lifecycle import Move
 from assistance.store.parking import Park, Unpark
@@ -175,6 +175,10 @@ class Store:
         self._tell(due=resumed > 0)
         return resumed
 
+    async def try_parked(self, channel: str | None = None) -> None:
+        """Let one message try each parked channel now, or that one, in whatever process."""
+        self._tell(due=await self._dispatching.write(parking.try_parked, channel))
+
     async def _in_steps(self, operation: Operation, item: Any, at_once: int) -> int:
         """Do it again as long as there is more of it; each step commits, so that nobody waits for all of them."""
         total = count = await self._dispatching.write(operation, item)
@@ -185,6 +189,10 @@ class Store:
     async def freeze(self, freeze: Freeze) -> None:
         """Remember `Retry-After`."""
         await self._dispatching.write(lanes.freeze, freeze)
+
+    async def note_failing(self, failing: Failing) -> None:
+        """Remember whether a channel answers."""
+        await self._dispatching.write(lanes.note_failing, failing)
 
     async def retain(self, now: float) -> Retained:
         """Forget what need not be kept any more; see `retention` for how long that is."""

@@ -12,7 +12,7 @@ from assistance.store.failover import after_failures
 from assistance.store.fates import Fate, Hours, fate_of
 from assistance.store.lanes import LaneState, granted, lane_states, spend
 from assistance.store.leasing import Key, Lease, lease_columns, shared_now, these
-from assistance.store.parking import park_due
+from assistance.store.parking import claim_probes, park_due
 from assistance.store.rows import delivery_of, event_of, request_of
 from assistance.store.schema import deliveries, events, is_parked, is_waiting, requests
 
@@ -28,7 +28,7 @@ _MANY = 200
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """What a dispatcher has room for: so many deliveries a channel, and one parked one for each channel to probe.
+    """What a dispatcher has room for: so many deliveries a channel, and a parked one of each that may be probed.
 
     `is_open` says whether hours, as a delivery carries them, are open at an instant. `paces` are the messages per
     second of the channels whose pace all processes share.
@@ -54,10 +54,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was leased, what the store remembers of the channels, and how many were parked on which of them."""
+    """What was leased, what the store remembers of the channels, and how many were parked on which of them.
+
+    `probed` are the parked channels that it was time to try: what was leased on these is the probe.
+    """
 
     works: tuple[Work, ...]
     lanes: tuple[LaneState, ...]
+    probed: frozenset[str] = frozenset()
     parked: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -74,11 +78,12 @@ def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
 def _take(connection: Connection, item: Take, paced: Collection[str]) -> Taken:
     now = shared_now(connection, item.now)
     lanes = lane_states(connection, lock=paced)
+    probed = claim_probes(connection, item.probes, item.now)
     parked_now = _park_what_came(connection, lanes, item.now)
     rooms = granted(item.rooms, item.paces, lanes, now)
-    left = Counter({**rooms, **dict.fromkeys(item.probes, 1)})
+    left = Counter({**rooms, **dict.fromkeys(probed, 1)})
     rows = [row for channel, room in rooms.items() for row in _due(connection, channel, room, item.now)]
-    rows += [row for channel in item.probes for row in _parked(connection, channel)]
+    rows += [row for channel in probed for row in _parked(connection, channel)]
     works: list[Work] = []
     for _ in range(_ROUNDS):
         fitting, passed_over = _sort(connection, item, rows, left)
@@ -89,7 +94,7 @@ def _take(connection: Connection, item: Take, paced: Collection[str]) -> Taken:
             break
         rows = [row for channel in again for row in _due(connection, channel, _MANY, item.now)]
     spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
-    return Taken(tuple(works), tuple(lanes), parked_now)
+    return Taken(tuple(works), tuple(lanes), frozenset(probed), parked_now)
 
 
 def _park_what_came(connection: Connection, lanes: Sequence[LaneState], now: float) -> dict[str, int]:
