@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from tests.cli.conftest import Cli, Development
 
 from assistance.model import State
 from assistance.sandbox.modes import MailMode
-from assistance.store import Query
+from assistance.store import Query, open_store
 
 NOBODY = ("--url", "http://127.0.0.1:1")
 
@@ -58,9 +59,18 @@ async def test_to_replay_everything_must_be_said(cli: Cli) -> None:
 
 async def test_with_no_service_the_store_is_asked(cli: Cli, place: Path) -> None:
     """An empty store has nothing stuck and nothing to send; nonsense is told in one line."""
-    del place
+    (place / "var").mkdir()
+    open_store("sqlite:///var/assistance.db").close()
     ran = await cli("deliveries", *NOBODY)
     assert (ran.code, ran.out) == (0, "nothing is stuck\n")
     ran = await cli("replay", "--state", "failed", *NOBODY)
     assert (ran.code, ran.out) == (0, "0 sent again\n")
     assert "ids" in (await cli("replay", "nonsense", *NOBODY)).failure
+
+
+@pytest.mark.parametrize("command", [("deliveries",), ("replay", "--state", "failed")])
+async def test_where_there_is_no_store_none_is_made(cli: Cli, place: Path, command: tuple[str, ...]) -> None:
+    """In the wrong folder nobody must read that nothing is stuck."""
+    failure = (await cli(*command, *NOBODY)).failure
+    assert "no service answers at http://127.0.0.1:1, and there is no var/assistance.db here" in failure
+    assert not (place / "var").exists()

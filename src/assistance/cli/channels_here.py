@@ -10,12 +10,12 @@ import typer
 
 from assistance.app.health import Health
 from assistance.cli.failure import FailedError
-from assistance.cli.variables import database_url, read_routing, routing_file
+from assistance.cli.stored import stored
+from assistance.cli.variables import read_routing, routing_file
 from assistance.dispatch import try_channel
 from assistance.model import SystemClock
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting
-from assistance.store import StoreRefusedError, open_store
 from assistance.telemetry import set_up_logging
 
 
@@ -28,15 +28,8 @@ async def stored_health(variables: Mapping[str, str], url: str) -> list[dict[str
     read_routing(variables)
     clock = SystemClock()
     routing = LiveRouting(routing_file(variables), variables, clock=clock)
-    try:
-        store = open_store(database_url(variables))
-    except StoreRefusedError as error:
-        raise FailedError(f"no service answers at {url}, and {error}; --url says where the service is") from None
-    typer.echo(f"no service answers at {url}: this is what the store remembers")
-    try:
+    with stored(variables, url, "this is what the store remembers") as store:
         return await Health(store, clock, None, routing, accepts=False).channels()
-    finally:
-        store.close()
 
 
 async def test_from_here(name: str, variables: Mapping[str, str], url: str, http: Http) -> dict[str, Any]:
