@@ -3,7 +3,7 @@
 An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.com`, `api:desk`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -30,8 +30,8 @@ class Dispatching(Protocol):
     """A dispatcher in the same process."""
 
     @property
-    def parked(self) -> frozenset[str]:
-        """The channels that are parked."""
+    def parked(self) -> Mapping[str, str]:
+        """The channels that are parked, and why."""
         ...
 
     def wake(self) -> None:
@@ -85,7 +85,7 @@ class Desk:
         seen = await self._store.get(request_id)
         if seen is None:
             raise NotFoundError(request_id)
-        parked = self._dispatching.parked if self._dispatching else frozenset()
+        parked = self._dispatching.parked if self._dispatching else {}
         owed = plan(topic, request_id, order.now, seen[0].priority, self._routing().channels, parked)
         expected = expected_response(topic, order.now)
         return self._told(await self._store.reroute(Reroute(order, topic.name, topic.title, owed, expected)))

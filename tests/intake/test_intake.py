@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -38,7 +38,7 @@ class Hand:
     """A dispatcher that only takes what it is given, `room` at most on each channel."""
 
     room: int = 100
-    parked: frozenset[str] = frozenset()
+    parked: Mapping[str, str] = field(default_factory=dict)
     reserved: Counter[str] = field(default_factory=Counter)
     handed: list[Work] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -255,13 +255,14 @@ async def test_a_lane_without_room_is_told_after_the_commit(door: Door):
 
 async def test_a_parked_channel_is_planned_as_parked_and_its_failover_goes_at_once(tmp_path: Path):
     """The customer of a channel that is known to be wrong does not wait a minute for the other one."""
-    store, clock, hand = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), Hand(parked=frozenset({"mail"}))
+    store, clock, hand = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), Hand(parked={"mail": "credentials"})
     plan = routing()
     people = {name: _Person() for name in plan.channels}
     known = Routing("f", "", plan.topics, people, {}, {}, (), (), {})
     intake = Intake(store, lambda: known, clock, uuid7, hand)
     accepted = await intake.accept(Ask(topic="pricing", description="Help"), ANA)
     assert [(d.channel, d.state) for d in accepted.deliveries] == [("mail", "parked"), ("desk", "sending")]
+    assert [d.last_error for d in accepted.deliveries] == ["credentials", None]
     store.close()
 
 

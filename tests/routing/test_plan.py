@@ -91,7 +91,9 @@ def test_a_plan_depends_on_the_hours_and_on_what_is_parked(
 ) -> None:
     """For each case: which channel, after how many seconds, in which state."""
     channels = loaded(CHANNELS).channels
-    notices = plan(topic(*steps, hours=OFFICE), "r", now, Priority.NORMAL, channels, frozenset(parked))
+    notices = plan(
+        topic(*steps, hours=OFFICE), "r", now, Priority.NORMAL, channels, dict.fromkeys(parked, "credentials")
+    )
     assert ", ".join(f"{one.channel}{one.due_at - now:.0f} {one.state}" for one in notices) == expected
     assert all(one.owed_since == one.due_at for one in notices)
     assert [one.n for one in notices] == list(range(1, len(notices) + 1))

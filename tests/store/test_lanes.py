@@ -97,7 +97,7 @@ async def test_a_parked_channel_gives_nothing(store: Store):
 
 async def test_what_was_accepted_without_knowing_is_parked_by_the_next_look(store: Store):
     """A process that does not send knows no lanes: what it accepts for a parked channel fails over at once."""
-    await store.park(Park("slack", "credentials", NOW))
+    await store.park(Park("slack", "credentials: invalid_auth", NOW))
     of = request()
     await store.accept(new(notice(of, 1), failover(of, 2), of=of))
     taken = await store.take(Take({"mail": 5}, ME, NOW + 1, lambda _hours, _at: True))

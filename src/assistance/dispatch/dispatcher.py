@@ -72,8 +72,8 @@ class Dispatcher:
         return self._clock.monotonic() - self._beat_at
 
     @property
-    def parked(self) -> frozenset[str]:
-        """The channels that are parked."""
+    def parked(self) -> Mapping[str, str]:
+        """The channels that are parked, and why."""
         return self.lanes.parked
 
     # What is accepted by the same process comes by memory, without a second read.

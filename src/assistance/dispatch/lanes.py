@@ -6,7 +6,7 @@ from assistance.channels import Channel
 from assistance.dispatch.carrier import Carrier
 from assistance.dispatch.lane import Lane
 from assistance.model import Clock, Reason
-from assistance.store import LaneState, Work
+from assistance.store import LaneState, Work, brief
 
 Knowledge = Mapping[str, int]
 """How often each lane had told the store whether it is parked, at some moment; nothing of one that was telling it."""
@@ -32,9 +32,9 @@ class Lanes(dict[str, Lane]):
                 self[name] = Lane(name, channel, clock, carrier=carrier, wake=wake)
 
     @property
-    def parked(self) -> frozenset[str]:
-        """The channels that are parked."""
-        return frozenset(lane.name for lane in self.values() if lane.parked is not None)
+    def parked(self) -> dict[str, str]:
+        """The channels that are parked, and why."""
+        return {lane.name: brief(lane.parked) for lane in self.values() if lane.parked is not None}
 
     @property
     def held(self) -> tuple[Work, ...]:

@@ -1,6 +1,6 @@
 """Accept: from a valid ask to a request on stable storage, with all that is owed for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,8 +39,8 @@ class HandOff(Protocol):
         ...
 
     @property
-    def parked(self) -> frozenset[str]:
-        """The channels that are parked."""
+    def parked(self) -> Mapping[str, str]:
+        """The channels that are parked, and why."""
         ...
 
 
@@ -98,7 +98,7 @@ class Intake:
             raise UnknownTopicError(ask.topic)
         _check_callback(routing, ask.callback, caller.client)
         request = self._request(ask, topic, caller, now)
-        parked = self._handoff.parked if self._handoff else frozenset()
+        parked = self._handoff.parked if self._handoff else {}
         owed = plan(topic, request.id, now, request.priority, routing.channels, parked)
         reserved = self._reserve(owed, now)
         accepted: Accepted | None = None

@@ -1,12 +1,14 @@
 """What a topic gives for one request at one moment: the notices owed, and the answer promised."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from assistance.channels import Channel
 from assistance.model import Condition, Delivery, Kind, Priority, State, When
 from assistance.routing.topic import Step, Topic
 
-Names = Collection[str]
+Parked = Mapping[str, str]
+"""Why nothing is sent on which channels."""
 
 
 # Every priority has the same plan: `urgent` goes first within each lane, which is for the dispatcher to see to.
@@ -16,7 +18,7 @@ def plan(  # noqa: PLR0917 - in the order in which they are known
     now: float,
     priority: Priority,  # noqa: ARG001
     channels: Mapping[str, Channel],
-    parked: Names = (),
+    parked: Parked = MappingProxyType({}),
 ) -> tuple[Delivery, ...]:
     """The notices of a request accepted at `now`, numbered from 1 in the order of the steps.
 
@@ -37,17 +39,18 @@ def plan(  # noqa: PLR0917 - in the order in which they are known
             n, person = len(notices) + 1, channels[name].person
             # By position, for speed: this is built for every request.
             owed = (request_id, n, name, due, due, Kind.NOTICE, index, person, step.condition, step.when, at_hours)
-            notices.append(Delivery(*owed, state=state))
+            error = parked[name] if state is State.PARKED else None
+            notices.append(Delivery(*owed, state=state, last_error=error))
     return tuple(notices)
 
 
-def _state(channel: str, parked: Names, *, holds: bool) -> State:
+def _state(channel: str, parked: Parked, *, holds: bool) -> State:
     if not holds:
         return State.SKIPPED
     return State.PARKED if channel in parked else State.PENDING
 
 
-def _is_the_last_hope(step: Step, before: list[Delivery], parked: Names) -> bool:
+def _is_the_last_hope(step: Step, before: list[Delivery], parked: Parked) -> bool:
     """Whether no person will hear from the notices `before` this failover until a parked channel is mended."""
     if step.condition is not Condition.UNDELIVERED:
         return False

@@ -21,7 +21,7 @@ from assistance.store.lanes import Failing, Freeze, LaneState
 from assistance.store.leasing import Lease, Recovery, Renewal
 from assistance.store.lifecycle import OVER, Move
 from assistance.store.opening import migrate, open_store
-from assistance.store.parking import Park, Unpark
+from assistance.store.parking import Park, Unpark, brief
 from assistance.store.reading import Query, Seen
 from assistance.store.replaying import AGAIN, Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
@@ -77,6 +77,7 @@ __all__ = [
     "Taken",
     "Unpark",
     "Work",
+    "brief",
     "migrate",
     "open_store",
 ]

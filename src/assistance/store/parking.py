@@ -73,7 +73,7 @@ def park_due(connection: Connection, channel: str, reason: str, now: float, *, w
     connection.execute(
         update(deliveries)
         .where(these(parked))
-        .values(state=str(State.PARKED), parked_at=now, last_error=storable(reason))
+        .values(state=str(State.PARKED), parked_at=now, last_error=storable(brief(reason)))
     )
     start_next_step(connection, {request_id for request_id, _ in parked}, now)
     return len(parked)
@@ -96,6 +96,11 @@ def claim_probes(connection: Connection, channels: Collection[str], now: float) 
     if mine := connection.execute(due.with_for_update(skip_locked=True)).scalars().all():
         connection.execute(update(lanes).where(lanes.c.channel.in_(mine)).values(probe_at=now + PROBE_EVERY))
     return mine
+
+
+def brief(reason: str) -> str:
+    """What a delivery says of it: the reason without the provider's own word for it."""
+    return reason.partition(":")[0]
 
 
 def unpark(connection: Connection, items: Sequence[Unpark]) -> list[int]:
