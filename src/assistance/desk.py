@@ -3,13 +3,16 @@
 An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.com`, `api:desk`.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assistance.model import Clock, EventType, Status
 from assistance.routing import Routing, Topic, expected_response, plan
 from assistance.store import (
+    ConflictError,
     Erasure,
     FollowUp,
     Guard,
@@ -17,13 +20,27 @@ from assistance.store import (
     Moved,
     NotFoundError,
     Order,
+    Owed,
     Reply,
     Reroute,
     Retained,
     Retry,
+    Selection,
     Store,
     StoreUnavailableError,
 )
+
+MOST_REPLAYED = 1_000
+"""Deliveries that one replay sends again at most."""
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SentAgain:
+    """The keys of what a replay sends again, and whether there is more of it."""
+
+    keys: list[str]
+    more: bool
 
 
 class Dispatching(Protocol):
@@ -95,6 +112,27 @@ class Desk:
         moved = await self._store.retry(retry)
         await self.try_parked(next(d.channel for d in moved.deliveries if d.n == retry.n))
         return moved
+
+    async def replay(self, selection: Selection, actor: str, *, dry_run: bool) -> SentAgain:
+        """Send again what is selected and can be sent, the oldest first; a dry run says what that would be."""
+        found = await self._store.deliveries(replace(selection, limit=MOST_REPLAYED + 1, to_send=True))
+        these, more = found[:MOST_REPLAYED], len(found) > MOST_REPLAYED
+        if dry_run:
+            return SentAgain([owed.delivery.key for owed in these], more)
+        sent: list[str | None] = []
+        for start in range(0, len(these), _AT_ONCE):
+            # So many share one commit, and what is accepted meanwhile gets its turn after each.
+            some = these[start : start + _AT_ONCE]
+            sent += await asyncio.gather(*(self._again(owed, selection, actor) for owed in some))
+        return SentAgain([key for key in sent if key is not None], more)
+
+    async def _again(self, owed: Owed, selection: Selection, actor: str) -> str | None:
+        """Its key, if it still was as it was found."""
+        delivery = owed.delivery
+        with suppress(ConflictError, NotFoundError):
+            await self.retry(Retry(self._order(delivery.request_id, actor), delivery.n, selection.states))
+            return delivery.key
+        return None
 
     async def try_parked(self, channel: str | None = None) -> None:
         """Let one message try each parked channel now, or that one; where the store is away it waits for its minute."""

@@ -36,10 +36,10 @@ async def test_a_lane_that_is_full_takes_the_rest_from_the_store(stage: Stage):
 async def test_what_could_not_be_handed_over_does_not_wait_for_the_next_look(stage: Stage):
     """A lane that asks the store just now has no room to promise; what is accepted meanwhile goes out at once."""
     lane = stage.dispatcher.lanes["slack"]
-    lane.reserved += 32
+    lane.supply.promised += 32
     accepted = asyncio.create_task(stage.ask())
     await asyncio.sleep(0)
-    lane.reserved -= 32
+    lane.supply.promised -= 32
     await accepted
     await stage.quiet()
     assert len(stage.far["slack"].taken) == 1
@@ -58,13 +58,13 @@ async def test_what_is_accepted_during_a_look_is_handed_over_all_the_same(stage:
 
     stage.store.take = slow
     stage.dispatcher.wake()
-    await until(lambda: stage.dispatcher.lanes["slack"].asked)
+    await until(lambda: stage.dispatcher.lanes["slack"].supply.asked)
     asked = [(await stage.ask()).request.id for _ in range(5)]
     await until(lambda: len(stage.far["slack"].taken) == 6)
     assert stage.far["slack"].keys[1:] == [f"{request_id}.1" for request_id in asked]
     answer.set()
     await stage.quiet()
-    assert not stage.dispatcher.lanes["slack"].backlog
+    assert not stage.dispatcher.lanes["slack"].supply.waiting
 
 
 async def test_a_promise_that_the_store_did_not_keep_is_given_back(stage: Stage):
@@ -72,7 +72,7 @@ async def test_a_promise_that_the_store_did_not_keep_is_given_back(stage: Stage)
     await stage.store.store.freeze(Freeze("slack", stage.clock.now() + 10))
     request_id = await stage.told()
     assert await stage.states(request_id) == ["pending"]
-    assert stage.dispatcher.lanes["slack"].reserved == 0
+    assert stage.dispatcher.lanes["slack"].supply.promised == 0
     await stage.go_on(9)
     assert not stage.far["slack"].tried
     await stage.go_on(1.5)
@@ -88,21 +88,21 @@ async def test_an_ask_that_is_not_stored_gives_its_promise_back(stage: Stage):
     stage.store.down = False
     await stage.told()
     assert len(stage.far["slack"].taken) == 1
-    assert stage.dispatcher.lanes["slack"].reserved == 0
+    assert stage.dispatcher.lanes["slack"].supply.promised == 0
 
 
 async def test_a_follow_up_gives_its_promise_back(stage: Stage):
     """A second ask of a conversation opens nothing, and keeps no room."""
     await stage.told(conversation_id="c1")
     await stage.told(conversation_id="c1", description="And another thing")
-    assert stage.dispatcher.lanes["slack"].reserved == 0
+    assert stage.dispatcher.lanes["slack"].supply.promised == 0
     assert [message.body for message in stage.far["slack"].taken] == ["Help, please", "And another thing"]
 
 
 async def test_what_is_handed_to_a_lane_that_has_gone_is_parked(stage: Stage):
     """The routing file loses the channel between promise and commit: the message waits for it to come back."""
     accepted = asyncio.create_task(stage.ask())
-    await until(lambda: stage.dispatcher.lanes["slack"].reserved)
+    await until(lambda: stage.dispatcher.lanes["slack"].supply.promised)
     slack = stage.channels.pop("slack")
     reloaded = asyncio.create_task(stage.dispatcher.configure(stage.channels))
     request_id = (await accepted).request.id

@@ -142,7 +142,7 @@ async def test_what_arrives_when_its_lease_has_ended_is_left_to_whoever_has_it_n
         return taken
 
     stage.store.take = take
-    stage.dispatcher.lanes["slack"].behind = True
+    stage.dispatcher.lanes["slack"].supply.behind = True
     request_id = (await stage.ask()).request.id
     await leased.wait()
     second = await another(stage)
@@ -237,7 +237,7 @@ async def test_what_was_leased_as_the_process_stopped_is_given_back(stage: Stage
         return taken
 
     stage.store.take = take
-    stage.dispatcher.lanes["slack"].behind = True
+    stage.dispatcher.lanes["slack"].supply.behind = True
     request_id = (await stage.ask()).request.id
     await leased.wait()
     stopping = asyncio.create_task(stage.dispatcher.stop())

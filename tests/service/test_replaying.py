@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.service import Service
 from tests.service.following import all_delivered, failed, owed, time_line
 
-from assistance.http import replaying
+from assistance import desk
 from assistance.model import Delivery, State, rfc3339
 from assistance.sandbox.slack import Fault
 
@@ -182,7 +182,7 @@ async def test_conversations_that_go_on_elsewhere_keep_no_replay_from_the_rest(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ):
     """They are not sent again, so they are not among the most that one call looks at."""
-    monkeypatch.setattr(replaying, "_MOST", 2)
+    monkeypatch.setattr(desk, "MOST_REPLAYED", 2)
     for number in range(3):
         await failed(service, "pricing", conversation_id=f"c{number}")
         again = await service.ask("pricing", conversation_id=f"c{number}")

@@ -9,7 +9,7 @@ from assistance.cli.failure import FailedError
 from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing
 from assistance.desk import Desk
-from assistance.http.replaying import Replay, owed_shown, send_again
+from assistance.http.replaying import Replay, owed_shown, replay_shown
 from assistance.model import State, SystemClock
 from assistance.store import STUCK, Selection
 
@@ -36,7 +36,6 @@ async def replay_here(variables: Mapping[str, str], url: str, selection: dict[st
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise FailedError(": ".join([*map(str, first["loc"][:1]), first["msg"]])) from None
-    clock = SystemClock()
     with stored(variables, url, "it goes out when one runs again") as store:
-        desk = Desk(store, clock, lambda: read_routing(variables))
-        return await send_again(wanted, store, desk, "cli", clock.now())
+        desk = Desk(store, SystemClock(), lambda: read_routing(variables))
+        return replay_shown(wanted, await desk.replay(wanted.selection(), "cli", dry_run=wanted.dry_run))

@@ -71,7 +71,8 @@ class Deliverer:
 
     def _room_for_a_retry(self, lane: Lane, work: Work, made: Try) -> float:
         """The instant before which a retry would take too much from first tries that wait."""
-        if not isinstance(made.verdict, TryLater) or not lane.backlog or work.request.priority is Priority.URGENT:
+        others = lane.supply.waiting and work.request.priority is not Priority.URGENT
+        if not others or not isinstance(made.verdict, TryLater):
             return 0.0
         pace = lane.channel.messages_per_second
         cost = max(made.seconds / lane.channel.concurrency, 1 / pace if pace else 0.0)

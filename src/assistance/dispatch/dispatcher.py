@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import structlog
 from opentelemetry.trace import Tracer
@@ -88,24 +88,24 @@ class Dispatcher:
         Never where processes share the pace: what they may send is then counted in the store alone.
         """
         lane = self.lanes.get(channel)
-        if lane is None or lane.behind or not lane.room():
+        if lane is None or lane.supply.behind or not lane.room():
             return False
         if not self._store.exclusive and lane.channel.messages_per_second is not None:
             return False
-        lane.reserved += 1
+        lane.supply.promise()
         return True
 
     def unreserve(self, channel: str) -> None:
         """The promise is not needed."""
         lane = self.lanes[channel]
-        lane.reserved -= 1
-        if lane.backlog:
+        lane.supply.redeem()
+        if lane.supply.waiting:
             self.wake()
 
     def hand(self, work: Work) -> None:
         """Send this now, under the lease and the promise given for it."""
         lane = self.lanes[work.delivery.channel]
-        lane.reserved -= 1
+        lane.supply.redeem()
         # Leased at its acceptance, or after.
         lane.put(work, self._clock.monotonic() - (self._clock.now() - work.request.created_at) + good_for(LEASE))
 
@@ -114,11 +114,9 @@ class Dispatcher:
         lane = self.lanes.get(channel)
         if lane is None:
             return
-        lane.backlog = True
-        # What a look under way has left no room for is all there is; else the lane is full, or closed.
-        lane.behind = lane.behind or not lane.asked
+        lane.supply.stored()
         # A lane that is full looks for more by itself, when what it holds is done.
-        if lane.reserved or lane.asked or lane.room():
+        if lane.supply.coming or lane.room():
             self.wake()
 
     def wake(self) -> None:
@@ -204,25 +202,15 @@ class Dispatcher:
 
     async def _leased(self, take: Take) -> Taken:
         """What the store gives, while the room asked for is promised to nobody else."""
-        for name, room in take.rooms.items():
-            self.lanes[name].asked = room
-            self.lanes[name].backlog = False
-        try:
+        with ExitStack() as looks:
+            for name, room in take.rooms.items():
+                looks.enter_context(self.lanes[name].supply.looking(room))
             return await self._store.take(take)
-        except BaseException:
-            for name in take.rooms:
-                self.lanes[name].backlog = True
-            raise
-        finally:
-            for name in take.rooms:
-                self.lanes[name].asked = 0
 
     async def _hand_out(self, taken: Taken, take: Take, good_until: float) -> None:
         found = Counter(work.delivery.channel for work in taken.works)
         for name, room in take.rooms.items():
-            lane = self.lanes[name]
-            lane.behind = found[name] >= room
-            lane.backlog = lane.backlog or lane.behind
+            self.lanes[name].supply.looked(room, found[name])
         for work in taken.works:
             lane = self.lanes[work.delivery.channel]
             if lane.name in taken.probed:

@@ -14,7 +14,9 @@ from assistance.dispatch.breaker import Breaker
 from assistance.dispatch.carrier import Carrier
 from assistance.dispatch.outcome import Try
 from assistance.dispatch.pace import Flow, Pace
+from assistance.dispatch.report import Report
 from assistance.dispatch.retry import RetryBudget
+from assistance.dispatch.supply import Supply
 from assistance.model import Clock, Misconfigured, Priority, Reason
 from assistance.store import Work
 
@@ -31,11 +33,8 @@ class Lane:
     """What is leased for one channel, and whether more may be.
 
     `parked` says why nothing is sent (None: it is not parked), `frozen_until` before which instant the destination
-    wants nothing, `removed` that the routing file does not have it any more.
-    `telling` counts who is telling the store whether it is parked, `told` how often that was done.
-    `backlog` is true while something may wait in the store, `behind` while that may be more than there is room for, so
-    that what is accepted now must not overtake it. `reserved` counts room promised to requests that are being accepted,
-    `asked` what a look into the store under way may bring.
+    wants nothing, `removed` that the routing file does not have it any more, `report` whether the store knows all that,
+    `supply` what may still come.
     """
 
     def __init__(
@@ -51,9 +50,8 @@ class Lane:
         self.frozen_until = 0.0
         self.parked: str | None = None
         self.removed = False
-        self.telling = self.told = 0
-        self.backlog = self.behind = True
-        self.reserved = self.asked = 0
+        self.report = Report()
+        self.supply = Supply()
         self.held: dict[str, Work] = {}
         self._good_until: dict[str, float] = {}
         self._clock = clock
@@ -113,7 +111,8 @@ class Lane:
 
     def unpark(self) -> None:
         """Go on."""
-        self.parked, self.backlog, self.behind = None, True, True
+        self.parked = None
+        self.supply.unknown()
 
     def freeze(self, until: float) -> None:
         """Begin nothing before the instant `until`."""
@@ -139,12 +138,12 @@ class Lane:
             return 0
         most = self._most_held
         held = (most if self.breaker.closed else 1) - len(self.held)
-        return max(0, min(held, self._most_waiting(most) - len(self._queue)) - self.reserved - self.asked)
+        return max(0, min(held, self._most_waiting(most) - len(self._queue)) - self.supply.coming)
 
     def share(self) -> int:
         """How many of them a look may bring: half, so that what is accepted meanwhile does not need the next look."""
         room = self.room()
-        return room if self.behind else room - room // 2
+        return room if self.supply.behind else room - room // 2
 
     def put(self, work: Work, good_until: float) -> None:
         """Send this when its turn comes: urgent ones first, then by due time.
@@ -268,14 +267,14 @@ class Lane:
 
     async def _release(self, works: Sequence[Work]) -> None:
         await self._carrier.release(self, works)
-        self.backlog = self.behind = True
+        self.supply.unknown()
 
     def _let_go(self, works: Sequence[Work]) -> None:
         for work in works:
             self.held.pop(work.delivery.key, None)
             self._good_until.pop(work.delivery.key, None)
         self.pump()
-        if self.backlog and 2 * self.room() >= self._most_waiting(self._most_held):
+        if self.supply.waiting and 2 * self.room() >= self._most_waiting(self._most_held):
             self._wake()
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:

@@ -9,7 +9,7 @@ from assistance.model import Clock, Reason
 from assistance.store import LaneState, Work, brief
 
 Knowledge = Mapping[str, int]
-"""How often each lane had told the store whether it is parked, at some moment; nothing of one that was telling it."""
+"""The number of each lane's last report to the store at some moment; nothing of one that was being made."""
 
 
 class Lanes(dict[str, Lane]):
@@ -57,7 +57,7 @@ class Lanes(dict[str, Lane]):
 
     def knowledge(self) -> Knowledge:
         """What `learn` is to compare with."""
-        return {name: lane.told for name, lane in self.items() if not lane.telling}
+        return {name: number for name, lane in self.items() if (number := lane.report.number) is not None}
 
     def learn(self, states: Iterable[LaneState], before: Knowledge) -> list[Lane]:
         """Let each lane know what the store does; says which are parked for being unknown and are not unknown here.
@@ -69,7 +69,7 @@ class Lanes(dict[str, Lane]):
         for name, lane in self.items():
             state = known.get(name) or LaneState(name)
             lane.freeze(state.frozen_until)
-            if lane.telling or before.get(name) != lane.told:
+            if lane.report.number is None or before.get(name) != lane.report.number:
                 continue
             if state.parked_reason == Reason.UNKNOWN_CHANNEL:
                 if not lane.removed:

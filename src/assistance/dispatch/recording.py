@@ -1,8 +1,7 @@
 """Writing down what was learned, however long that takes: what was sent and is not recorded is sent again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -66,7 +65,7 @@ class Recorder:
         """Stop the lane until it is mended; the failover of what waits on it starts."""
         if lane.parked is None:
             log.error("channel_parked", channel=lane.name, reason=reason)
-        with _telling(lane):
+        with lane.report.telling():
             lane.park(reason)
             await self.park_what_waits(lane.name, reason)
 
@@ -79,7 +78,7 @@ class Recorder:
 
     async def unpark(self, lane: Lane) -> None:
         """Let the lane go on, with all that waits for it."""
-        with _telling(lane):
+        with lane.report.telling():
             resumed = await self._insist(partial(self._store.unpark, Unpark(lane.name, self._clock.now())))
             lane.unpark()
         log.info("channel_mended", channel=lane.name, due_again=resumed)
@@ -99,14 +98,3 @@ class Recorder:
                 log.exception("not_recorded")
             await self._clock.sleep(pause)
             pause = min(pause * 2, longest)
-
-
-@contextmanager
-def _telling(lane: Lane) -> Iterator[None]:
-    """Meanwhile, what the store says of the lane may be older than what the lane knows."""
-    lane.telling += 1
-    try:
-        yield
-    finally:
-        lane.telling -= 1
-        lane.told += 1

@@ -1,17 +1,13 @@
 """For operators: what is stuck, and sending it again."""
 
-import asyncio
 import re
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError, to_json
 
-from assistance.desk import Desk
+from assistance.desk import MOST_REPLAYED, SentAgain
 from assistance.http.callers import Here, Manager, manager
 from assistance.http.json_body import described, read_json, validate
 from assistance.http.looking import RequestId, canonical
@@ -23,10 +19,8 @@ from assistance.http.responses import documented
 from assistance.http.schemas import DeliveryAnswer, OwedPage, Replayed
 from assistance.model import State, rfc3339, rfc3339_or_none
 from assistance.routing import parse_moment
-from assistance.store import AGAIN, STUCK, ConflictError, NotFoundError, Order, Owed, Retry, Selection, Store
+from assistance.store import AGAIN, STUCK, Order, Owed, Retry, Selection
 
-_MOST = 1_000
-_AT_ONCE = 100
 _KEY = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.([1-9][0-9]{0,4}))?")
 
 routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])
@@ -58,7 +52,7 @@ class Replay(BaseModel):
 
     ids: Annotated[
         list[Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{_KEY.pattern}$"})]] | None,
-        Field(min_length=1, max_length=_MOST, description="Ids of requests, or of deliveries: REQUEST.N."),
+        Field(min_length=1, max_length=MOST_REPLAYED, description="Ids of requests, or of deliveries: REQUEST.N."),
     ] = None
     channel: Name | None = None
     state: Annotated[State, AfterValidator(_sendable), Field(json_schema_extra={"enum": sorted(AGAIN)})] = State.FAILED
@@ -72,16 +66,15 @@ class Replay(BaseModel):
         return self
 
     def selection(self) -> Selection:
-        """One more than is sent at once, to know whether there are more."""
+        """The deliveries that fit."""
         named = [match.groups() for each in self.ids or () if (match := _KEY.fullmatch(each))]
         return Selection(
-            _MOST + 1,
+            MOST_REPLAYED,
             frozenset({self.state}),
             self.channel,
             None if self.since is None else parse_moment(self.since),
             None if self.ids is None else frozenset(request_id for request_id, n in named if n is None),
             None if self.ids is None else frozenset((request_id, int(n)) for request_id, n in named if n is not None),
-            to_send=True,
         )
 
 
@@ -123,34 +116,8 @@ async def stuck(
 async def replay(request: Request, principal: Manager, services: Here) -> Response:
     """Send deliveries again, the oldest first, a thousand at most; `more` says whether to ask again."""
     wanted = validate(Replay, await read_json(request))
-    body = await send_again(wanted, services.store, services.desk, f"api:{principal.subject}", services.clock.now())
-    return Response(to_json(body), media_type="application/json")
-
-
-async def send_again(wanted: Replay, store: Store, desk: Desk, actor: str, now: float) -> dict[str, Any]:
-    """Send again, or say what would be: the answer of `POST /-/replay`."""
-    found = await store.deliveries(wanted.selection())
-    ids = [each.delivery.key for each in found[:_MOST]]
-    if not wanted.dry_run:
-        ids = await _again(desk, found[:_MOST], Order("", actor, now), frozenset({wanted.state}))
-    return {"dry_run": wanted.dry_run, "count": len(ids), "ids": ids, "more": len(found) > _MOST}
-
-
-async def _again(desk: Desk, found: Sequence[Owed], order: Order, states: frozenset[State]) -> list[str]:
-    """Send them again, each by that order; the keys of those that still were as they were found."""
-
-    async def one(owed: Owed) -> str | None:
-        with suppress(ConflictError, NotFoundError):
-            delivery = owed.delivery
-            await desk.retry(Retry(replace(order, request_id=delivery.request_id), delivery.n, states))
-            return owed.delivery.key
-        return None
-
-    sent: list[str | None] = []
-    for start in range(0, len(found), _AT_ONCE):
-        # So many share one commit, and what is accepted meanwhile gets its turn after each.
-        sent += await asyncio.gather(*(one(owed) for owed in found[start : start + _AT_ONCE]))
-    return [key for key in sent if key is not None]
+    sent = await services.desk.replay(wanted.selection(), f"api:{principal.subject}", dry_run=wanted.dry_run)
+    return Response(to_json(replay_shown(wanted, sent)), media_type="application/json")
 
 
 @routes.post(
@@ -170,6 +137,12 @@ async def retry(
     if again is None:
         raise no_such_delivery()
     return Response(to_json(again), media_type="application/json")
+
+
+def replay_shown(wanted: Replay, sent: SentAgain) -> dict[str, Any]:
+    """What was sent again, or would be, ready for JSON."""
+    keys = sent.keys
+    return {"dry_run": wanted.dry_run, "count": len(keys), "ids": keys, "more": sent.more}
 
 
 def owed_shown(owed: Owed) -> dict[str, Any]:
