@@ -90,7 +90,7 @@ async def test_a_revoked_token(scene: Scene):
     dispatcher = scene.service.house.dispatcher
     assert dispatcher is not None
     # The lane knows at once; what is scraped is what the store has been told.
-    await until(lambda: dispatcher.lanes["sales-slack"].told)
+    await until(lambda: dispatcher.lanes["sales-slack"].report.number)
     assert dispatcher.parked
     scene.fires("AssistanceChannelParked", await scene.scrape())
 
