@@ -35,15 +35,17 @@ async def test_death_at_any_point_loses_nothing(
     async with surroundings(tmp_path, keep=2 * len(log)) as around:
         around.slack.always(Fault(hang=_SLOW))
         service = made(around, database)
-        clients = Clients(service, log)
-        asking = asyncio.create_task(clients.run())
-        crashes = [await _death(service, database, point, rng.randint(1, 5)) for point in order]
-        around.slack.always(None)
-        service.program = program(database)
-        await service.start()
-        await asking
-        await settled(service, database)
-        await service.kill()
+        asking = asyncio.create_task(Clients(service, log).run())
+        try:
+            crashes = [await _death(service, database, point, rng.randint(1, 5)) for point in order]
+            around.slack.always(None)
+            service.program = program(database)
+            await service.start()
+            await asking
+            await settled(service, database)
+        finally:
+            asking.cancel()
+            await service.kill()
         findings = judged(around, log, database, crashes)
     say(f"{len(order)} deaths, {', '.join(order[:12])}: {findings}")
     assert findings.violations == []
