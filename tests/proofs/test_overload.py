@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
+from statistics import mean
 
 import pytest
 from tests.conftest import Say
@@ -55,17 +56,22 @@ async def test_who_asks_too_much_at_once_is_told_so_and_nothing_else_suffers(
         flooding(service, around) as flood,
     ):
         first = await flood(Stretch(1, connections=64))  # what runs for the first time runs slower
-        before = await flood(Stretch(max(2, seconds / 10), connections=64))
+        flat_out = Stretch(max(2, seconds / 10), connections=64)
+        before = await flood(flat_out)
         over = await flood(Stretch(seconds, connections=2_000, rate=TIMES * _goodput(before)))
         after = await flood(Stretch(5, connections=64, rate=CALM))
+        again = await flood(flat_out)
         stored = database.read("SELECT count(*) AS number FROM requests")[0].number
-    share = _goodput(over) / _goodput(before)
-    say(f"asked {TIMES} x its peak of {_goodput(before):.0f}/s: goodput {share:.0%} of it (goal 80 %), {_times(over)}")
+    peaks = _goodput(before), _goodput(again)  # the machine is not as fast at all times
+    share = _goodput(over) / mean(peaks)
+    say(f"asked {TIMES} x its peak of {peaks[0]:.0f}/s, later {peaks[1]:.0f}/s: goodput {share:.0%} of their mean")
+    say(f"goal 80 %; {_times(over)}")
     say(f"{over.unsent} more found no connection of 2,000; right after, at {CALM}/s: {_times(after)}")
     assert set(over.answers) == {"201", "503"}
-    assert set(before.answers) == set(after.answers) == {"201"}
-    assert [told.lost for told in (first, before, over, after)] == [0, 0, 0, 0]
-    assert stored == sum(len(told.answers["201"]) for told in (first, before, over, after))
+    every = first, before, over, after, again
+    assert [set(told.answers) for told in (before, after, again)] == [{"201"}] * 3
+    assert [told.lost for told in every] == [0] * len(every)
+    assert stored == sum(len(told.answers["201"]) for told in every)
     assert percentile(after.answers["201"][-CALM:], 99) < 0.25
     assert share > 0.6
 
