@@ -14,7 +14,6 @@ from tests.proofs.launch import fleet
 
 from assistance.sandbox.slack import Fault
 
-pytestmark = pytest.mark.alone
 ROUTING = """
 channels:
   sales-slack: {{type: slack, token: env:SLACK_TOKEN, channel: C0SALES, api_url: {slack}, pace: 100/s}}
@@ -26,6 +25,7 @@ topics:
 """
 
 
+@pytest.mark.alone
 async def test_who_waits_for_an_answer_hears_of_it_soon(tmp_path: Path, postgres: Postgres, say: Say):
     """`Prefer: wait` ends soon after the channel has it; where that is parked, soon after the next one has it."""
     database = postgresql(postgres.at(postgres.migrated()))
