@@ -5,17 +5,20 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from tests.fakes.postgres import Postgres
 from tests.store.asks import ALL, NOW, ask, deliveries, failover, key, new, notice, request, settle, status, take
 
-from assistance.model import EventType, State, Status
-from assistance.store import Acceptance, Lease, Store, open_store
+from assistance.model import EventType, Kind, State, Status
+from assistance.store import Acceptance, Erasure, FollowUp, Lease, Order, Store, open_store
 
+Change = Callable[[Store], Coroutine[None, None, object]]
+WAITS = "wait_event_type = 'Lock'"
 ROOT = Path(__file__).parents[2]
 
 
@@ -123,6 +126,36 @@ async def test_two_failures_in_two_processes_start_the_failover(stores: list[Sto
             settle(stores[1], theirs[0], State.PARKED),
         )
         assert (await deliveries(stores[2], of.id))[-1].due_at < NOW + 2
+
+
+def _follow_up(request_id: str) -> Change:
+    return lambda store: store.follow_up(FollowUp(Order(request_id, "api:bot", NOW), "and my name is Ana"))
+
+
+def _erase(request_id: str) -> Change:
+    return lambda store: store.erase(Erasure(Order(request_id, "api:op", NOW), {"slack"}))
+
+
+def _say_more(_request_id: str) -> Change:
+    return lambda store: ask(store, conversation_id="c")
+
+
+@pytest.mark.parametrize("change", [_follow_up, _erase, _say_more])
+async def test_what_changes_while_its_notice_is_being_leased_is_told_by_an_update(
+    change: Callable[[str], Change], stores: list[Store], postgres: Postgres, database: str
+):
+    """It goes out with the old words: whoever changes them waits to see that, and owes the new ones."""
+    accepted = await ask(stores[0], conversation_id="c")
+    with psycopg.connect(postgres.at(database)) as dispatcher:
+        dispatcher.execute("UPDATE deliveries SET state = 'sending', fence = 1, lease_owner = 'me', lease_until = 9e9")
+        changing = asyncio.create_task(change(accepted.request.id)(stores[1]))
+        while not postgres.run(f"SELECT 1 FROM pg_stat_activity WHERE datname = '{database}' AND {WAITS}"):
+            assert not changing.done()
+            await asyncio.sleep(0)
+        dispatcher.commit()
+    await changing
+    told = await deliveries(stores[2], accepted.request.id)
+    assert [(each.kind, each.state) for each in told] == [(Kind.NOTICE, State.SENDING), (Kind.UPDATE, State.PENDING)]
 
 
 async def test_dispatchers_share_a_pace(stores: list[Store]):

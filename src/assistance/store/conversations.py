@@ -35,8 +35,10 @@ def open_conversations(
     found = [request_of(row) for row in rows.mappings()]
     if not found:
         return {}
-    mine = deliveries.c.request_id.in_([request.id for request in found])
-    owed = by_request(connection.execute(select(deliveries).where(mine).order_by(deliveries.c.n)).mappings())
+    keys = deliveries.c.request_id, deliveries.c.n
+    mine = select(deliveries).where(deliveries.c.request_id.in_([request.id for request in found])).order_by(*keys)
+    # Locked: one that is being leased at this moment goes out with the old words, and an update of it is owed.
+    owed = by_request(connection.execute(mine.with_for_update()).mappings())
     return {
         conversation: (request, owed.get(request.id, []))
         for request in found

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 Guard = Callable[[AssistanceRequest, Sequence[Delivery]], bool]
 """Whether the request is still the one that the caller has seen; pure, for it may be asked twice."""
 
-_WAITING = tuple(map(str, (State.PENDING, State.RETRYING, State.PARKED)))
+_WAITING = frozenset({State.PENDING, State.RETRYING, State.PARKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Moved:
 
 
 def hold(connection: Connection, order: Order, allowed: Collection[str]) -> Moved:
-    """The request as it is, held until the commit.
+    """The request as it is, held until the commit with all that is owed for it.
 
     Raises:
         NotFoundError: there is none.
@@ -64,7 +64,8 @@ def hold(connection: Connection, order: Order, allowed: Collection[str]) -> Move
     if request.status not in allowed:
         raise ConflictError(f"the request is {request.status}", request.claim)
     mine = select(deliveries).where(deliveries.c.request_id == request.id).order_by(deliveries.c.n)
-    owed = tuple(delivery_of(row) for row in connection.execute(mine).mappings())
+    # Locked: one that is being leased at this moment goes out with the old words, and an update of it is owed.
+    owed = tuple(delivery_of(row) for row in connection.execute(mine.with_for_update()).mappings())
     if order.guard is not None and not order.guard(request, owed):
         raise ChangedError(order.request_id)
     return Moved(request, owed)
@@ -116,20 +117,13 @@ def owe(connection: Connection, request: AssistanceRequest, more: Sequence[Deliv
 
 
 def skip_waiting(connection: Connection, owed: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
-    """The deliveries, those notices skipped that have not gone out."""
+    """The deliveries, as `hold` gives them, those notices skipped that have not gone out."""
     waiting = {d.n for d in owed if d.kind is Kind.NOTICE and d.state in _WAITING}
     if not waiting:
         return owed
-    skipped = connection.execute(
+    connection.execute(
         update(deliveries)
-        .where(
-            deliveries.c.request_id == owed[0].request_id,
-            deliveries.c.n.in_(waiting),
-            # A dispatcher may have leased one since it was read: that one is on its way.
-            deliveries.c.state.in_(_WAITING),
-        )
+        .where(deliveries.c.request_id == owed[0].request_id, deliveries.c.n.in_(waiting))
         .values(state=str(State.SKIPPED), parked_at=None)
-        .returning(deliveries.c.n)
     )
-    gone = set(skipped.scalars())
-    return tuple(replace(d, state=State.SKIPPED) if d.n in gone else d for d in owed)
+    return tuple(replace(d, state=State.SKIPPED) if d.n in waiting else d for d in owed)
