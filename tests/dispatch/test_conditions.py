@@ -4,7 +4,7 @@ import asyncio
 
 from tests.dispatch.stage import Stage
 
-from assistance.model import Condition, EventType, Reason, Status, TryLater, Undeliverable, When
+from assistance.model import Condition, EventType, Misconfigured, Reason, Status, TryLater, Undeliverable, When
 from assistance.routing import Step
 
 FIRST = Step(("slack",))
@@ -124,3 +124,28 @@ async def test_what_is_cancelled_while_it_is_tried_again_is_not_sent(stage: Stag
     await stage.go_on(30)
     assert len(stage.far["slack"].tried) == 1
     assert await stage.states(request_id) == ["skipped"]
+
+
+async def test_what_was_due_in_opening_hours_is_told_after_them_when_it_had_to_wait(stage: Stage):
+    """The step for closing time was not for it: skipped as well, it would be told to nobody."""
+    stage.add_channel("slack", pace="2/m")
+    stage.route(
+        Step(("slack",), 0, Condition.ALWAYS, When.OPEN),
+        Step(("mail",), 0, Condition.ALWAYS, When.CLOSED),
+        hours="Mon-Fri 07:00-08:01 UTC",
+    )
+    await stage.reload()
+    asked = [await stage.told() for _ in range(6)]
+    await stage.go_on(300, 1)
+    assert [await stage.states(request_id) for request_id in asked] == [["delivered", "skipped"]] * 6
+
+
+async def test_what_was_parked_in_opening_hours_is_told_after_them_when_its_channel_is_mended(stage: Stage):
+    """A wrong token may be found out in the evening."""
+    stage.route(Step(("slack",), 0, Condition.ALWAYS, When.OPEN), hours="Mon-Fri 07:00-08:01 UTC")
+    stage.far["slack"].always = lambda: Misconfigured(Reason.CREDENTIALS)
+    asked = [await stage.told() for _ in range(3)]
+    await stage.go_on(70, 1)
+    stage.far["slack"].always = None
+    await stage.go_on(120, 1)
+    assert [await stage.states(request_id) for request_id in asked] == [["delivered"]] * 3

@@ -23,10 +23,14 @@ class Hours:
     now: float
 
     def hold(self, delivery: Delivery) -> bool:
-        """Whether the delivery may go out now; looked at once, before its first try."""
-        if delivery.when is When.BOTH or delivery.hours is None or delivery.attempts:
+        """Whether the delivery may go out; looked at once, when it is first taken.
+
+        What counts is when it was due: for what had to wait for its turn, or for its channel to be mended, nobody else
+        was told in its place.
+        """
+        if delivery.when is When.BOTH or delivery.hours is None or delivery.fence:
             return True
-        return self.is_open(delivery.hours, self.now) is (delivery.when is When.OPEN)
+        return self.is_open(delivery.hours, min(delivery.due_at, self.now)) is (delivery.when is When.OPEN)
 
 
 def fate_of(delivery: Delivery, request: AssistanceRequest, notice: Delivery | None, hours: Hours) -> Fate:
