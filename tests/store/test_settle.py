@@ -3,10 +3,25 @@
 import asyncio
 
 import pytest
-from tests.store.asks import NOW, ask, deliveries, events, move, new, notice, request, settle, settlement, status, take
+from tests.store.asks import (
+    GONE,
+    NOW,
+    ask,
+    deliveries,
+    events,
+    move,
+    new,
+    notice,
+    request,
+    settle,
+    settlement,
+    states,
+    status,
+    take,
+)
 
 from assistance.model import Attempt, EventType, Outcome, State, Status
-from assistance.store import Settlement, Store
+from assistance.store import Order, Recovery, Retry, Settlement, Store
 
 
 async def test_a_delivered_notice_notifies_its_request(store: Store):
@@ -122,3 +137,32 @@ async def test_an_outcome_of_what_was_never_leased_is_refused(store: Store):
     unknown = notice(request(), 1)
     assert not await store.settle(settlement(accepted.deliveries[0], State.DELIVERED))
     assert not await store.settle(settlement(unknown, State.FAILED))
+
+
+async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_back(store: Store):
+    """Its outcome comes late, and nobody has leased it since."""
+    accepted = await ask(store)
+    [work] = await take(store, lease=GONE)
+    assert await store.recover(Recovery(NOW + 40)) == 1
+    assert await settle(store, work, State.DELIVERED)
+    assert await states(store, accepted.request.id) == [State.DELIVERED]
+    assert await take(store, at=NOW + 41) == []
+
+
+async def test_what_failed_does_not_count_once_its_lease_was_taken_back(store: Store):
+    """It is tried again anyway, and may come through."""
+    accepted = await ask(store)
+    [work] = await take(store, lease=GONE)
+    await store.recover(Recovery(NOW + 40))
+    assert not await settle(store, work, State.FAILED)
+    assert await states(store, accepted.request.id) == [State.PENDING]
+
+
+async def test_what_is_sent_again_by_order_is_not_done_by_what_is_heard_of_before(store: Store):
+    """The answer to a commit was lost, and the outcome is told twice."""
+    accepted = await ask(store)
+    [work] = await take(store)
+    await settle(store, work, State.DELIVERED)
+    await store.retry(Retry(Order(accepted.request.id, "api:op", NOW + 2), 1, frozenset({State.DELIVERED})))
+    assert not await settle(store, work, State.DELIVERED)
+    assert await states(store, accepted.request.id) == [State.PENDING]

@@ -40,6 +40,7 @@ def shared_now(connection: Connection, now: float) -> float:
 
 _SERVER_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 
+_WAITING = frozenset({State.PENDING, State.RETRYING})
 NOT_LEASED = {"lease_owner": None, "lease_until": None}
 WAITING_AGAIN = case((deliveries.c.attempts > 0, str(State.RETRYING)), else_=str(State.PENDING))
 
@@ -55,11 +56,18 @@ def these(keys: Collection[Key]) -> ColumnElement[bool]:
     return tuple_(deliveries.c.request_id, deliveries.c.n).in_(keys)
 
 
-def still_leased(connection: Connection, leased: Sequence[Delivery]) -> list[bool]:
-    """Whether each is still held under the fence it was leased with; if so, it stays so until the commit."""
+def still_leased(connection: Connection, leased: Sequence[Delivery], gone_out: Collection[Key] = ()) -> list[bool]:
+    """Whether each is still held under the fence it was leased with; if so, it stays so until the commit.
+
+    What has `gone_out` counts also where its lease was taken back, as long as nobody has leased it since.
+    """
     keys = [(delivery.request_id, delivery.n) for delivery in leased]
     rows = locked_rows(connection, deliveries, ("request_id", "n", "fence", "state"), keys)
-    fences = {(row.request_id, row.n, row.fence) for row in rows if row.state == State.SENDING}
+    fences = {
+        (row.request_id, row.n, row.fence)
+        for row in rows
+        if row.state == State.SENDING or (row.state in _WAITING and (row.request_id, row.n) in gone_out)
+    }
     held = []
     for delivery in leased:
         key = (delivery.request_id, delivery.n, delivery.fence)
@@ -121,7 +129,8 @@ def _recover(connection: Connection, item: Recovery) -> int:
     if not item.everything:
         lost = and_(lost, deliveries.c.lease_until < shared_now(connection, item.now))
     columns = deliveries.c.request_id, deliveries.c.n
-    found = connection.execute(select(*columns).where(lost).limit(AT_ONCE).with_for_update(skip_locked=True))
+    most = AT_ONCE + len(item.mine)
+    found = connection.execute(select(*columns).where(lost).limit(most).with_for_update(skip_locked=True))
     keys = [key for row in found if (key := (row.request_id, row.n)) not in item.mine]
     if keys:
         connection.execute(update(deliveries).where(these(keys)).values(state=WAITING_AGAIN, **NOT_LEASED))

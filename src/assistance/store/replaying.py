@@ -140,6 +140,8 @@ def _make_due(connection: Connection, delivery: Delivery, item: Retry) -> None:
             opening="both",
             hours=None,
             attempts=0,
+            # What is still to be said of earlier tries says nothing of this one.
+            fence=deliveries.c.fence + 1,
             due_at=item.order.now,
             owed_since=item.order.now,
             parked_at=None,

@@ -27,9 +27,17 @@ class Settlement:
 
 
 def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
-    """Write down what became of each; False for one whose lease somebody else holds by now."""
+    """Write down what became of each; False for one that somebody else has leased since, or that was taken back.
+
+    That it was delivered counts in the second case too, or it would go out again.
+    """
     rows = _hold(connection, {item.delivery.request_id for item in items})
-    mine = still_leased(connection, [item.delivery for item in items])
+    gone_out = {
+        (item.delivery.request_id, item.delivery.n)
+        for item in items
+        if item.state is State.DELIVERED and item.delivery.fence
+    }
+    mine = still_leased(connection, [item.delivery for item in items], gone_out)
     settled = [item for item, ours in zip(items, mine, strict=True) if ours]
     if not settled:
         return mine
