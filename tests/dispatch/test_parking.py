@@ -6,7 +6,7 @@ from tests.dispatch.far_side import FarSide
 from tests.dispatch.stage import Stage
 
 from assistance.dispatch import try_channel
-from assistance.model import Condition, Misconfigured, Outcome, Reason, TryLater, Undeliverable
+from assistance.model import Condition, EventType, Misconfigured, Outcome, Reason, Status, TryLater, Undeliverable
 from assistance.outgoing import Http
 from assistance.routing import Step
 from assistance.store import Park, Unpark
@@ -108,6 +108,23 @@ async def test_a_message_that_nobody_can_take_frees_the_channel_too(stage: Stage
     await stage.go_on(61, 1)
     assert not stage.dispatcher.parked
     assert f"{request_id}.1" in far.keys
+
+
+async def test_a_message_that_is_no_longer_wanted_is_no_probe(stage: Stage):
+    """The next one is tried in its place: that one is skipped says nothing of the channel."""
+    stage.route(Step(("mail",)), Step(("slack",), 1, Condition.UNCLAIMED))
+    far = stage.far["slack"]
+    far.always = wrong
+    first = await stage.told()
+    await stage.go_on(2, 1)
+    stage.route(Step(("slack",)))
+    asked = [await stage.told() for _ in range(5)]
+    await stage.move(first, Status.CLAIMED, EventType.CLAIMED)
+    await stage.go_on(61, 1)
+    [(_, probe)] = far.tried[1:]
+    assert probe.key in {f"{request_id}.1" for request_id in asked}
+    assert set(stage.dispatcher.parked) == {"slack"}
+    assert (await stage.states(first))[1] == "skipped"
 
 
 async def test_a_reload_probes_at_once(stage: Stage):

@@ -217,7 +217,6 @@ class Dispatcher:
                 lane.probe(work, good_until)
             else:
                 lane.put(work, good_until)
-        for name in taken.probed:
-            if not found[name]:
-                # Nothing waits on it: the next message will show whether it is mended.
-                await self._recorder.unpark(self.lanes[name])
+        for name in taken.empty:
+            # Nothing waits on it: the next message will show whether it is mended.
+            await self._recorder.unpark(self.lanes[name])

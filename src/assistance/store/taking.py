@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, bindparam, exists, select, tuple_, update
 
 from assistance.model import OWED, AssistanceRequest, Delivery, Event, Kind, State, Status
 from assistance.store.bulk import update_rows
@@ -23,7 +23,9 @@ Place = tuple[str, str, int]
 """A request, a channel and the step of the plan that tells it."""
 
 _MANY = 200
-"""Deliveries looked at once the first have turned out to be skipped: most failover steps are."""
+"""Deliveries looked at once the first have turned out to be skipped, most failover steps are, and for one to probe."""
+_SET_ASIDE = 60.0
+"""Seconds after which a delivery is looked at again that could not be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,14 @@ class Work:
 class Taken:
     """What was leased, what the store remembers of the channels, and how many were parked on which of them.
 
-    `probed` are the parked channels that it was time to try: what was leased on these is the probe.
+    What was leased on `probed`, parked channels that it was time to try, is the probe; on those that are `empty` there
+    is nothing left to try.
     """
 
     works: tuple[Work, ...]
     lanes: tuple[LaneState, ...]
     probed: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
     parked: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -94,7 +98,8 @@ def _take(connection: Connection, item: Take, paced: Collection[str]) -> Taken:
             break
         rows = [row for channel in again for row in _due(connection, channel, _MANY, item.now)]
     spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
-    return Taken(tuple(works), tuple(lanes), frozenset(probed), parked_now)
+    empty = frozenset(channel for channel in probed if left[channel] and _is_empty(connection, channel))
+    return Taken(tuple(works), tuple(lanes), frozenset(probed), empty, parked_now)
 
 
 def _park_what_came(connection: Connection, lanes: Sequence[LaneState], now: float) -> dict[str, int]:
@@ -135,9 +140,14 @@ _next_parked = (
     select(deliveries)
     .where(deliveries.c.channel == bindparam("_channel"), is_parked)
     .order_by(deliveries.c.rank, deliveries.c.owed_since)
-    .limit(1)
+    .limit(_MANY)
     .with_for_update(skip_locked=True)
 )
+
+
+def _is_empty(connection: Connection, channel: str) -> bool:
+    """Whether nothing is parked on it, locked by somebody or not."""
+    return connection.execute(select(exists().where(deliveries.c.channel == channel, is_parked))).scalar_one() == 0
 
 
 def _sort(
