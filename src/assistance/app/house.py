@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import structlog
 from fastapi import FastAPI
 
 from assistance import __version__
@@ -34,6 +35,8 @@ from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracin
 
 if TYPE_CHECKING:
     from assistance.sandbox import Sandbox
+
+log = structlog.get_logger(__name__)
 
 MAX_JWKS = 256 * 1024
 
@@ -135,10 +138,19 @@ def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics, tracin
         clock,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid7(clock.now())}",
         jitter=random.uniform,
-        is_open=lambda hours, at: parse_hours(hours).is_open(at),
+        is_open=_is_open,
         metrics=metrics,
         tracer=tracing.tracer("assistance.dispatch"),
     )
+
+
+def _is_open(hours: str, at: float) -> bool:
+    """Whether stored hours are open; those that can no longer be read, their zone is gone, say, never close."""
+    try:
+        return parse_hours(hours).is_open(at)
+    except ValueError:
+        log.exception("hours_not_understood", hours=hours)
+        return True
 
 
 def _backlog(store: Store, clock: Clock, routing: LiveRouting) -> BacklogWatch:
