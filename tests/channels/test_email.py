@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from structlog.testing import capture_logs
 from tests.fakes.clock import until
 from tests.fakes.tls import server_context
 
@@ -103,8 +104,11 @@ async def test_an_answer_finds_its_thread(fake: FakeSmtp, http: Http) -> None:
 async def test_one_recipient_who_takes_it_is_enough(fake: FakeSmtp, http: Http) -> None:
     """Nobody gets it twice for the sake of another address that is refused."""
     fake.always(SmtpFault(stage="RCPT", code=550, to="gone@example.com"))
-    assert await email_at(fake.url, "gone@example.com", "a@example.com").send(MESSAGE, http)
+    with capture_logs() as logs:
+        assert await email_at(fake.url, "gone@example.com", "a@example.com").send(MESSAGE, http)
     assert fake.messages[0].recipients == ("a@example.com",)
+    assert [(line["event"], line["number"], line["code"]) for line in logs] == [("recipient_refused", 1, 550)]
+    assert "gone@example.com" not in str(logs)
 
 
 async def test_when_all_are_refused_one_for_later_decides(fake: FakeSmtp, http: Http) -> None:
@@ -131,7 +135,7 @@ async def test_when_all_are_refused_one_for_later_decides(fake: FakeSmtp, http: 
         ("MAIL", 451, TryLater, Reason.SERVER_ERROR),
         ("MAIL", 530, Misconfigured, Reason.CREDENTIALS),
         ("MAIL", 552, Undeliverable, Reason.TOO_LONG),
-        ("MAIL", 553, Undeliverable, Reason.REJECTED),
+        ("MAIL", 553, Misconfigured, Reason.CREDENTIALS),
         ("RCPT", 450, TryLater, Reason.SERVER_ERROR),
         ("RCPT", 552, TryLater, Reason.SERVER_ERROR),
         ("RCPT", 550, Undeliverable, Reason.REJECTED),

@@ -19,6 +19,7 @@ T = TypeVar("T")
 _FAREWELL = 1.0
 """Seconds for QUIT: by then the mail is taken."""
 _CREDENTIALS = frozenset({530, 534, 535, 538})
+_NOT_ALLOWED = frozenset({550, 553, 554})
 _TOO_LARGE = 552
 _PORTS = {"smtp": 587, "smtps": 465}
 
@@ -162,7 +163,9 @@ def _meaning(error: aiosmtplib.SMTPResponseException) -> tuple[type[Verdict], Re
         return TryLater, Reason.SERVER_ERROR
     if family != 5:  # noqa: PLR2004 - no reply code that a refusal may have
         return TryLater, Reason.UNREADABLE_ANSWER
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code in _CREDENTIALS:
+    # The sender is the same for every mail: it is not this one that is wrong.
+    sender = isinstance(error, aiosmtplib.SMTPSenderRefused) and error.code in _NOT_ALLOWED
+    if sender or isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code in _CREDENTIALS:
         return Misconfigured, Reason.CREDENTIALS
     if isinstance(error, (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)):
         return Misconfigured, Reason.DESTINATION

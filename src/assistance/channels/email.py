@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from typing import Annotated, Any, ClassVar
 
 import aiosmtplib
+import structlog
 from jinja2 import Environment
-from opentelemetry import trace
 from pydantic import AfterValidator, Field
 
 from assistance.channels._channel import Channel
@@ -20,6 +20,8 @@ from assistance.channels._text import cut, one_line, readable, web_links
 from assistance.model import Message, Misconfigured, Reason
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError, Secret
+
+log = structlog.get_logger(__name__)
 
 _SUBJECT = 200
 _SHORT = 3_000
@@ -103,9 +105,11 @@ class Email(Channel):
             refused, _ = await client.sendmail(_address(self.sender), recipients, mail.as_bytes())
             return refused
 
-        # Mailing all of them again for the sake of one would repeat it to the others: it stands on the trace instead.
-        for number, refusal in enumerate((await speak(self._server(), self._domain, http, act)).values(), start=1):
-            trace.get_current_span().add_event("recipient refused", {"number": number, "code": refusal.code})
+        refused = await speak(self._server(), self._domain, http, act)
+        # Mailing all of them again for the sake of one would repeat it to the others: it is said in the log instead.
+        for number, recipient in enumerate(recipients, start=1):
+            if refusal := refused.get(recipient):
+                log.warning("recipient_refused", message=message.key, number=number, code=refusal.code)
         return str(mail["Message-ID"])
 
     def _composed(self, message: Message, thread: str | None) -> EmailMessage:

@@ -48,7 +48,7 @@ class FarSide(far_side.FarSide):
         return bool(self.smtp._room.sessions)
 
     def refuse(self, status: int, telling: str = "") -> None:
-        self.smtp.always(SmtpFault(stage="MAIL", code=status, text=telling or "no"))
+        self.smtp.always(SmtpFault(stage="DATA", code=status, text=telling or "no"))
 
     def limit(self, seconds: int) -> None:
         self.smtp.always(SmtpFault(stage="MAIL", code=451, text=f"4.7.1 wait {seconds} s"))
