@@ -10,6 +10,7 @@ from tests.dispatch.test_stopping import another
 from tests.fakes.clock import until
 
 from assistance.model import Delivery
+from assistance.routing import Step
 from assistance.store import Recovery, Take
 
 
@@ -65,3 +66,24 @@ async def test_what_is_leased_anew_while_it_waits_goes_once(stage: Stage, far: F
         await stage.go_on(65)
     assert await stage.states(request_id) == ["delivered"]
     assert (len(far.tried), [line["event"] for line in lines]) == (2, ["delivery_delivered"])
+
+
+async def test_a_lease_that_is_lost_ends_no_other(stage: Stage, far: FarSide):
+    """What another process took is let go by the next renewal; the rest keeps its place and its lease."""
+    mail = stage.add_channel("mail", pace="1/m")
+    stage.route(Step(("mail",)), topic="pricing")
+    await stage.reload()
+    await stage.told("pricing")
+    lost, kept = await stage.told(), await stage.told("pricing")
+    second = await another(stage)
+    await stage.store.recover(Recovery(stage.clock.now(), frozenset({(kept, 1)}), everything=True))
+    await stage.go_on(1)
+    assert (await stage.states(lost), len(far.tried)) == (["delivered"], 2)
+    with structlog.testing.capture_logs() as lines:
+        await stage.go_on(12, 2)
+        assert [name for name, lane in stage.dispatcher.lanes.items() if lane.held] == ["mail"]
+        await stage.go_on(56, 2)
+    assert [line["event"] for line in lines] == ["leases_lost", "delivery_delivered"]
+    assert (await stage.see(kept))[1][0].fence == 1
+    assert (len(far.tried), len(mail.tried)) == (2, 2)
+    await second.stop()

@@ -82,12 +82,12 @@ async def test_a_late_release_changes_nothing(store: Store):
 
 
 async def test_a_renewed_lease_is_not_taken_back(store: Store):
-    """Says how many were still held: a process learns what it has lost."""
+    """Says which were still held: a process learns what it has lost."""
     await ask(store)
     await ask(store)
     held = tuple(work.delivery for work in await take(store, lease=GONE))
     await settle(store, held[1], State.DELIVERED)
-    assert await store.renew(Renewal(held, Lease("gone", 3600.0), NOW)) == 1
+    assert await store.renew(Renewal(held, Lease("gone", 3600.0), NOW)) == {(held[0].request_id, held[0].n)}
     assert await store.recover(Recovery(NOW + 1)) == 0
 
 

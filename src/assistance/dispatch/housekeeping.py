@@ -78,18 +78,19 @@ class Housekeeping:
             log.warning("housekeeping_failed", error=type(error).__name__)
 
     async def renew(self) -> None:
-        """Hold on to what is leased; what was lost is counted and told."""
+        """Hold on to what is leased; what was lost is counted, told and let go."""
         held = tuple(work.delivery for work in self._lanes.held)
         if held:
             lease, began = self._lease(), self._clock.monotonic()
             kept = await self._store.renew(Renewal(held, lease, self._clock.now()))
             # What was settled in the meantime is not held any more, and not lost.
             still = {work.delivery for work in self._lanes.held}.intersection(held)
-            if lost := max(0, len(still) - kept):
-                self._metrics.leases_lost(lost)
-                log.warning("leases_lost", lost=lost)
-            else:
-                self._lanes.keep({delivery.key for delivery in still}, began + good_for(lease.seconds))
+            mine = {delivery.key for delivery in still if (delivery.request_id, delivery.n) in kept}
+            self._lanes.keep(mine, began + good_for(lease.seconds))
+            if lost := {delivery.key for delivery in still} - mine:
+                self._metrics.leases_lost(len(lost))
+                log.warning("leases_lost", lost=len(lost))
+                self._lanes.lose(lost)
 
     async def _recover(self) -> None:
         mine = frozenset((work.delivery.request_id, work.delivery.n) for work in self._lanes.held)

@@ -164,6 +164,11 @@ class Lane:
         """The leases of those of these that are held were renewed."""
         self._good_until |= dict.fromkeys(self._good_until.keys() & keys, good_until)
 
+    def lose(self, keys: Collection[str]) -> None:
+        """Others have these by now: what is not begun of them is not sent."""
+        self._queue.drop(keys)
+        self._let_go([self.held[key] for key in self.held.keys() & keys])
+
     def _hold(self, work: Work, good_until: float) -> None:
         key = work.delivery.key
         if key in self.held:

@@ -152,9 +152,9 @@ class Store:
         await self._dispatching.write(leasing.release, delivery)
         self._tell(due=True)
 
-    async def renew(self, renewal: Renewal) -> int:
-        """Hold on to leases; says how many were still held."""
-        held: int = await self._dispatching.write(leasing.renew, renewal)
+    async def renew(self, renewal: Renewal) -> frozenset[leasing.Key]:
+        """Hold on to leases; says which were still held."""
+        held: frozenset[leasing.Key] = await self._dispatching.write(leasing.renew, renewal)
         return held
 
     async def recover(self, recovery: Recovery) -> int:
