@@ -57,8 +57,8 @@ class Deliverer:
     async def record(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> None:
         """See `Carrier.record`."""
         settlement = await self._judge(lane, work, made, probing=probing)
-        await self._recorder.settle(settlement)
-        self._report(lane, work, settlement)
+        if await self._recorder.settle(settlement):
+            self._report(lane, work, settlement)
         if settlement.short or settlement.state in {State.FAILED, State.PARKED}:
             self._wake()
 
