@@ -222,6 +222,22 @@ async def test_housekeeping_survives_a_bug(stage: Stage):
     assert len(calls) >= 2
 
 
+async def test_a_reload_survives_a_bug(stage: Stage):
+    """The process would end with it: the new file is in force, and what failed is done by the next round."""
+
+    async def lane_states() -> Any:
+        raise LookupError
+
+    stage.store.lane_states = lane_states
+    stage.add_channel("more")
+    stage.route(Step(("more",)))
+    with structlog.testing.capture_logs() as lines:
+        await stage.reload()
+        request_id = await stage.told()
+    assert [line["event"] for line in lines] == ["housekeeping_failed", "delivery_delivered"]
+    assert await stage.states(request_id) == ["delivered"]
+
+
 async def test_an_idle_engine_looks_about_once_a_second(tmp_path: Any):
     """Nothing is due for minutes: few looks, nothing is written, and no loop spins."""
     stage = set_up(tmp_path / "idle.db")

@@ -56,13 +56,7 @@ class Housekeeping:
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            try:
-                await work()
-            except StoreUnavailableError as error:
-                log.warning("housekeeping_failed", error=type(error).__name__)
-            except Exception:
-                # Without it leases would end while their works are being sent.
-                log.exception("housekeeping_failed")
+            await _done(work)
             await self._clock.sleep(seconds)
 
     async def _keep(self) -> None:
@@ -71,11 +65,11 @@ class Housekeeping:
 
     async def look_after_channels(self) -> None:
         """Park what is due on channels out of order, free what is parked on those in order, try them; never raises."""
-        try:
-            await self._sweep()
-            await self._store.try_parked()
-        except StoreUnavailableError as error:
-            log.warning("housekeeping_failed", error=type(error).__name__)
+        await _done(self._sweep_and_try)
+
+    async def _sweep_and_try(self) -> None:
+        await self._sweep()
+        await self._store.try_parked()
 
     async def renew(self) -> None:
         """Hold on to what is leased; what was lost is counted, told and let go."""
@@ -110,3 +104,13 @@ class Housekeeping:
         for channel in await self._store.parked_channels():
             if (known := self._lanes.get(channel)) is not None and known.out_of_order is None:
                 await self._recorder.unpark(known)
+
+
+async def _done(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it, or say that it failed: without the next round leases would end while their works are being sent."""
+    try:
+        await work()
+    except StoreUnavailableError as error:
+        log.warning("housekeeping_failed", error=type(error).__name__)
+    except Exception:
+        log.exception("housekeeping_failed")
