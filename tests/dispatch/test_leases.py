@@ -87,3 +87,20 @@ async def test_a_lease_that_is_lost_ends_no_other(stage: Stage, far: FarSide):
     assert (await stage.see(kept))[1][0].fence == 1
     assert (len(far.tried), len(mail.tried)) == (2, 2)
     await second.stop()
+
+
+async def test_leases_are_renewed_however_long_a_backlog_is_swept(stage: Stage, far: FarSide):
+    """The store frees what was parked, for longer than a lease: what waits for its turn is kept and sent once."""
+    real, swept = stage.store.parked_channels, asyncio.Event()
+
+    async def parked_channels() -> list[str]:
+        await swept.wait()
+        return list(await real())
+
+    stage.store.parked_channels = parked_channels
+    request_id = await stage.told()
+    with structlog.testing.capture_logs() as lines:
+        await stage.go_on(65, 2.5)
+    swept.set()
+    assert [line["event"] for line in lines] == ["delivery_delivered"]
+    assert ((await stage.see(request_id))[1][0].fence, len(far.tried)) == (1, 2)

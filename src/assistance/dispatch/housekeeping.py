@@ -51,17 +51,15 @@ class Housekeeping:
         """Keep house until cancelled."""
         recover_every = EVERY if self._store.exclusive else RECOVER_EVERY
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(EVERY, self._keep))
+            # Apart: a backlog that is parked or freed may take longer than a lease.
+            tasks.create_task(self._every(EVERY, self.renew))
+            tasks.create_task(self._every(EVERY, self._sweep))
             tasks.create_task(self._every(recover_every, self._recover))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await _done(work)
             await self._clock.sleep(seconds)
-
-    async def _keep(self) -> None:
-        await self.renew()
-        await self._sweep()
 
     async def look_after_channels(self) -> None:
         """Park what is due on channels out of order, free what is parked on those in order, try them; never raises."""
