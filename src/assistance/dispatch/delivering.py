@@ -14,7 +14,7 @@ from assistance.dispatch.retry import MAX_RETRY_AFTER, Jitter
 from assistance.dispatch.sending import send
 from assistance.model import Attempt, Clock, Misconfigured, Priority, Reason, State, TryLater
 from assistance.outgoing import Http
-from assistance.store import Settlement, Work
+from assistance.store import Settled, Settlement, Work
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -57,8 +57,8 @@ class Deliverer:
     async def record(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> None:
         """See `Carrier.record`."""
         settlement = await self._judge(lane, work, made, probing=probing)
-        if await self._recorder.settle(settlement):
-            self._report(lane, work, settlement)
+        if settled := await self._recorder.settle(settlement):
+            self._report(lane, work, settlement, first=settled is Settled.NOTIFIED)
         if settlement.short or settlement.state in {State.FAILED, State.PARKED}:
             self._wake()
 
@@ -108,10 +108,10 @@ class Deliverer:
             if probing:
                 await self._recorder.unpark(lane)
 
-    def _report(self, lane: Lane, work: Work, settlement: Settlement) -> None:
+    def _report(self, lane: Lane, work: Work, settlement: Settlement, *, first: bool) -> None:
         attempt = settlement.attempt
         self._metrics.delivery(lane.name, attempt.outcome, attempt.reason, attempt.seconds)
-        if settlement.state is State.DELIVERED and work.delivery.person and work.request.notified_at is None:
+        if first:
             self._metrics.notified(work.request.topic, attempt.at + attempt.seconds - work.request.created_at)
         getattr(log, _LEVELS.get(settlement.state, "error"))(
             f"delivery_{settlement.state}",
