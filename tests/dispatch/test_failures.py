@@ -168,6 +168,26 @@ async def test_whatever_a_channel_says_of_a_failure_can_be_stored(stage: Stage):
     assert set(stage.dispatcher.parked) == {"slack"}
 
 
+class Unspeakable:
+    """A reason that cannot even be written down."""
+
+    def __str__(self) -> str:
+        raise LookupError
+
+
+async def test_a_verdict_that_nobody_understands_counts_as_a_try(stage: Stage):
+    """It is tried again by the schedule, not whenever its lease has ended."""
+    stage.far["slack"].script.append(lambda: TryLater(Unspeakable()))  # type: ignore[arg-type]
+    with structlog.testing.capture_logs() as lines:
+        request_id = await stage.told()
+    assert "verdict_not_understood" in [line["event"] for line in lines]
+    await stage.go_on(3)
+    assert [(made.outcome, made.reason, made.code) for made in await stage.tries(request_id)] == [
+        (Outcome.RETRY, Reason.BUG, "LookupError"),
+        (Outcome.DELIVERED, None, None),
+    ]
+
+
 async def test_a_bug_in_the_engine_itself_is_told_and_stops_no_lane(stage: Stage):
     """No exception of a lane's task vanishes, and the lane goes on."""
     real = stage.metrics.delivery
@@ -200,6 +220,22 @@ async def test_housekeeping_survives_a_bug(stage: Stage):
         await stage.go_on(25, 1)
     assert [line["event"] for line in lines] == ["housekeeping_failed"]
     assert len(calls) >= 2
+
+
+async def test_a_reload_survives_a_bug(stage: Stage):
+    """The process would end with it: the new file is in force, and what failed is done by the next round."""
+
+    async def lane_states() -> Any:
+        raise LookupError
+
+    stage.store.lane_states = lane_states
+    stage.add_channel("more")
+    stage.route(Step(("more",)))
+    with structlog.testing.capture_logs() as lines:
+        await stage.reload()
+        request_id = await stage.told()
+    assert [line["event"] for line in lines] == ["housekeeping_failed", "delivery_delivered"]
+    assert await stage.states(request_id) == ["delivered"]
 
 
 async def test_an_idle_engine_looks_about_once_a_second(tmp_path: Any):

@@ -138,3 +138,11 @@ async def test_two_reloads_at_once_end_with_the_second(stage: Stage):
     await stage.told()
     await stage.go_on(1)
     assert len(stage.far["slack"].taken) == 1
+
+
+async def test_one_request_is_timed_once_until_a_person_is_told(stage: Stage):
+    """By the first channel that took it, however many its step has."""
+    stage.route(Step(("slack", "mail")))
+    request_id = await stage.told()
+    assert await stage.states(request_id) == ["delivered", "delivered"]
+    assert b'assistance_notified_seconds_count{topic="sales"} 1.0' in stage.metrics.text()

@@ -1,6 +1,8 @@
 """When a message is tried again, and when no more."""
 
+import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from tests.dispatch.stage import Stage
@@ -10,7 +12,7 @@ from assistance.model import Misconfigured, Outcome, Reason, TryLater, Undeliver
 HOUR = 3600.0
 
 
-def later(after: float | None = None) -> TryLater:
+def later(after: Any = None) -> TryLater:
     return TryLater(Reason.SERVER_ERROR, after)
 
 
@@ -43,6 +45,25 @@ async def test_retry_after_wins_over_the_schedule(stage: Stage):
     await stage.until(lambda: stage.far["slack"].taken)
     first, second = stage.far["slack"].times
     assert 60 <= second - first <= 61
+
+
+async def test_retry_after_may_be_a_header_as_it_came(stage: Stage):
+    """A channel that is not ours need not read it."""
+    stage.far["slack"].script.append(lambda: later("60"))
+    await stage.told()
+    await stage.until(lambda: stage.far["slack"].taken)
+    first, second = stage.far["slack"].times
+    assert 60 <= second - first <= 61
+
+
+@pytest.mark.parametrize("after", ["Wed, 21 Oct 2026 07:28:00 GMT", "", -5, math.nan, math.inf, object()])
+async def test_a_retry_after_that_is_no_time_is_none(stage: Stage, after: object):
+    """The try counts, and the schedule says when the next one is."""
+    stage.far["slack"].script.append(lambda: later(after))
+    request_id = await stage.told()
+    assert len(await stage.tries(request_id)) == 1
+    await stage.go_on(3)
+    assert await stage.states(request_id) == ["delivered"]
 
 
 async def test_retry_after_freezes_the_lane_for_every_request(stage: Stage):

@@ -27,6 +27,7 @@ from assistance.store import (
     NewRequest,
     Order,
     Query,
+    Settled,
     Settlement,
     Store,
     Take,
@@ -107,7 +108,7 @@ def settlement(of: Work | Delivery, state: State, at: float = NOW + 1, **changes
     return Settlement(delivery, state, Attempt(at, 0.5, outcome, reason), **values)
 
 
-async def settle(store: Store, of: Work | Delivery, state: State, at: float = NOW + 1, **changes: Any) -> bool:
+async def settle(store: Store, of: Work | Delivery, state: State, at: float = NOW + 1, **changes: Any) -> Settled:
     """Write down what became of a try."""
     return await store.settle(settlement(of, state, at, **changes))
 

@@ -6,7 +6,7 @@ import pytest
 from tests.store.asks import GONE, ME, NOW, OTHER, ask, deliveries, events, settle, settlement, states, status, take
 
 from assistance.model import State, Status
-from assistance.store import Lease, Recovery, Renewal, Store
+from assistance.store import Lease, Recovery, Renewal, Settled, Store
 
 OUTCOMES = [State.DELIVERED, State.RETRYING, State.FAILED, State.PARKED]
 
@@ -33,7 +33,7 @@ async def test_a_late_outcome_does_not_keep_the_others_of_its_group(store: Store
     works = await take(store, lease=OTHER)
     mine = next(each for each in works if each.request.id != work.request.id)
     results = [await settle(store, each, State.DELIVERED) for each in (work, mine)]
-    assert results == [False, True]
+    assert results == [Settled.LATE, Settled.NOTIFIED]
     assert {work.request.id, mine.request.id} == {lost.request.id, kept.request.id}
 
 
@@ -47,12 +47,21 @@ async def test_an_outcome_counts_once(store: Store):
     assert len(await events(store, accepted.request.id)) == 2
 
 
+async def test_one_outcome_says_that_a_person_was_told(store: Store):
+    """The first of them, whichever that is: also where both are told of in one group."""
+    await ask(store, "slack", "mail")
+    told = [settlement(work, State.DELIVERED) for work in await take(store, "slack", "mail")]
+    settled = await asyncio.gather(*(store.settle(each) for each in told))
+    assert sorted(settled) == [Settled.COUNTED, Settled.NOTIFIED]
+
+
 async def test_an_outcome_told_twice_in_one_group_counts_once(store: Store):
     """The group is written all the same."""
     accepted = await ask(store)
     [work] = await take(store)
     told = settlement(work, State.DELIVERED)
-    assert sorted(await asyncio.gather(*(store.settle(told) for _ in range(5)))) == [False] * 4 + [True]
+    settled = await asyncio.gather(*(store.settle(told) for _ in range(5)))
+    assert sorted(settled) == [Settled.LATE] * 4 + [Settled.NOTIFIED]
     assert len((await store.tries(accepted.request.id))[0][1]) == 1
 
 
@@ -82,12 +91,12 @@ async def test_a_late_release_changes_nothing(store: Store):
 
 
 async def test_a_renewed_lease_is_not_taken_back(store: Store):
-    """Says how many were still held: a process learns what it has lost."""
+    """Says which were still held: a process learns what it has lost."""
     await ask(store)
     await ask(store)
     held = tuple(work.delivery for work in await take(store, lease=GONE))
     await settle(store, held[1], State.DELIVERED)
-    assert await store.renew(Renewal(held, Lease("gone", 3600.0), NOW)) == 1
+    assert await store.renew(Renewal(held, Lease("gone", 3600.0), NOW)) == {(held[0].request_id, held[0].n)}
     assert await store.recover(Recovery(NOW + 1)) == 0
 
 

@@ -1,6 +1,8 @@
 """One delivery from lease to record, and what it teaches about its channel."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import structlog
 from opentelemetry.trace import Tracer
@@ -12,7 +14,7 @@ from assistance.dispatch.retry import MAX_RETRY_AFTER, Jitter
 from assistance.dispatch.sending import send
 from assistance.model import Attempt, Clock, Misconfigured, Priority, Reason, State, TryLater
 from assistance.outgoing import Http
-from assistance.store import Settlement, Work
+from assistance.store import Settled, Settlement, Work
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -54,20 +56,25 @@ class Deliverer:
 
     async def record(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> None:
         """See `Carrier.record`."""
-        settlement = settle(
-            work.delivery,
-            made,
-            retry_for=lane.channel.retry_for,
-            probing=probing,
-            jitter=self._jitter,
-            not_before=self._room_for_a_retry(lane, work, made),
-        )
-        # The channel first: were the outcome there alone, the next process would send on at a channel that is parked.
-        await self._learn(lane, made, settlement.attempt, probing=probing)
-        await self._recorder.settle(settlement)
-        self._report(lane, work, settlement)
+        settlement = await self._judge(lane, work, made, probing=probing)
+        if settled := await self._recorder.settle(settlement):
+            self._report(lane, work, settlement, first=settled is Settled.NOTIFIED)
         if settlement.short or settlement.state in {State.FAILED, State.PARKED}:
             self._wake()
+
+    async def _judge(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> Settlement:
+        """What becomes of the work, once the lane and the store know what the try says about the channel."""
+        judge = partial(settle, work.delivery, retry_for=lane.channel.retry_for, probing=probing, jitter=self._jitter)
+        try:
+            settlement = judge(made, not_before=self._room_for_a_retry(lane, work, made))
+            # The channel first: were the outcome there alone, the next process would send on at one that is parked.
+            await self._learn(lane, made, settlement.attempt, probing=probing)
+        except Exception as error:
+            # Without an outcome its lease would end and it would be sent again, no try counted, without end.
+            log.exception("verdict_not_understood", channel=lane.name, error=type(error).__name__)
+            bug = None if made.verdict is None else TryLater(Reason.BUG, code=type(error).__name__)
+            return judge(replace(made, verdict=bug))
+        return settlement
 
     def _room_for_a_retry(self, lane: Lane, work: Work, made: Try) -> float:
         """The instant before which a retry would take too much from first tries that wait."""
@@ -101,10 +108,10 @@ class Deliverer:
             if probing:
                 await self._recorder.unpark(lane)
 
-    def _report(self, lane: Lane, work: Work, settlement: Settlement) -> None:
+    def _report(self, lane: Lane, work: Work, settlement: Settlement, *, first: bool) -> None:
         attempt = settlement.attempt
         self._metrics.delivery(lane.name, attempt.outcome, attempt.reason, attempt.seconds)
-        if settlement.state is State.DELIVERED and work.delivery.person and work.request.notified_at is None:
+        if first:
             self._metrics.notified(work.request.topic, attempt.at + attempt.seconds - work.request.created_at)
         getattr(log, _LEVELS.get(settlement.state, "error"))(
             f"delivery_{settlement.state}",

@@ -51,45 +51,38 @@ class Housekeeping:
         """Keep house until cancelled."""
         recover_every = EVERY if self._store.exclusive else RECOVER_EVERY
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(EVERY, self._keep))
+            # Apart: a backlog that is parked or freed may take longer than a lease.
+            tasks.create_task(self._every(EVERY, self.renew))
+            tasks.create_task(self._every(EVERY, self._sweep))
             tasks.create_task(self._every(recover_every, self._recover))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            try:
-                await work()
-            except StoreUnavailableError as error:
-                log.warning("housekeeping_failed", error=type(error).__name__)
-            except Exception:
-                # Without it leases would end while their works are being sent.
-                log.exception("housekeeping_failed")
+            await _done(work)
             await self._clock.sleep(seconds)
-
-    async def _keep(self) -> None:
-        await self.renew()
-        await self._sweep()
 
     async def look_after_channels(self) -> None:
         """Park what is due on channels out of order, free what is parked on those in order, try them; never raises."""
-        try:
-            await self._sweep()
-            await self._store.try_parked()
-        except StoreUnavailableError as error:
-            log.warning("housekeeping_failed", error=type(error).__name__)
+        await _done(self._sweep_and_try)
+
+    async def _sweep_and_try(self) -> None:
+        await self._sweep()
+        await self._store.try_parked()
 
     async def renew(self) -> None:
-        """Hold on to what is leased; what was lost is counted and told."""
+        """Hold on to what is leased; what was lost is counted, told and let go."""
         held = tuple(work.delivery for work in self._lanes.held)
         if held:
             lease, began = self._lease(), self._clock.monotonic()
             kept = await self._store.renew(Renewal(held, lease, self._clock.now()))
             # What was settled in the meantime is not held any more, and not lost.
             still = {work.delivery for work in self._lanes.held}.intersection(held)
-            if lost := max(0, len(still) - kept):
-                self._metrics.leases_lost(lost)
-                log.warning("leases_lost", lost=lost)
-            else:
-                self._lanes.keep({delivery.key for delivery in still}, began + good_for(lease.seconds))
+            mine = {delivery.key for delivery in still if (delivery.request_id, delivery.n) in kept}
+            self._lanes.keep(mine, began + good_for(lease.seconds))
+            if lost := {delivery.key for delivery in still} - mine:
+                self._metrics.leases_lost(len(lost))
+                log.warning("leases_lost", lost=len(lost))
+                self._lanes.lose(lost)
 
     async def _recover(self) -> None:
         mine = frozenset((work.delivery.request_id, work.delivery.n) for work in self._lanes.held)
@@ -109,3 +102,13 @@ class Housekeeping:
         for channel in await self._store.parked_channels():
             if (known := self._lanes.get(channel)) is not None and known.out_of_order is None:
                 await self._recorder.unpark(known)
+
+
+async def _done(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it, or say that it failed: without the next round leases would end while their works are being sent."""
+    try:
+        await work()
+    except StoreUnavailableError as error:
+        log.warning("housekeeping_failed", error=type(error).__name__)
+    except Exception:
+        log.exception("housekeeping_failed")

@@ -1,7 +1,6 @@
 """One lane per channel, with a pace and a concurrency of its own: a slow channel never delays another."""
 
 import asyncio
-import heapq
 import math
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextvars import Context
@@ -17,7 +16,8 @@ from assistance.dispatch.pace import Flow, Pace
 from assistance.dispatch.report import Report
 from assistance.dispatch.retry import RetryBudget
 from assistance.dispatch.supply import Supply
-from assistance.model import Clock, Misconfigured, Priority, Reason
+from assistance.dispatch.waiting import Waiting
+from assistance.model import Clock, Misconfigured, Reason
 from assistance.store import Work
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Lane:
         self._carrier = carrier
         self._wake = wake
         self._ending = False
-        self._queue: list[tuple[bool, float, str, Work]] = []
+        self._queue = Waiting()
         self._sending: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pacing: asyncio.Task[Any] | None = None
@@ -152,8 +152,7 @@ class Lane:
         then it goes back.
         """
         self._hold(work, good_until)
-        normal = work.request.priority is not Priority.URGENT
-        heapq.heappush(self._queue, (normal, work.delivery.due_at, work.delivery.key, work))
+        self._queue.put(work)
         self.pump()
 
     def probe(self, work: Work, good_until: float) -> None:
@@ -165,9 +164,17 @@ class Lane:
         """The leases of those of these that are held were renewed."""
         self._good_until |= dict.fromkeys(self._good_until.keys() & keys, good_until)
 
+    def lose(self, keys: Collection[str]) -> None:
+        """Others have these by now: what is not begun of them is not sent."""
+        self._queue.drop(keys)
+        self._let_go([self.held[key] for key in self.held.keys() & keys])
+
     def _hold(self, work: Work, good_until: float) -> None:
-        self.held[work.delivery.key] = work
-        self._good_until[work.delivery.key] = good_until
+        key = work.delivery.key
+        if key in self.held:
+            # Leased anew, so the lease before is over: what waits under it must not go as well.
+            self._queue.drop({key})
+        self.held[key], self._good_until[key] = work, good_until
 
     def pump(self) -> None:
         """Begin what may go now; while nothing may, give back what waits."""
@@ -178,8 +185,7 @@ class Lane:
             if wait := self.pace.wait(self._clock.monotonic()):
                 self._pump_in(wait)
                 return
-            self.pace.spend()
-            self._begin(heapq.heappop(self._queue)[-1], probing=False)
+            self._begin(self._queue.pop(), probing=False)
 
     @property
     def _may_begin(self) -> bool:
@@ -218,16 +224,18 @@ class Lane:
             self._pacing = self._spawn(pump_later(), "pace")
 
     def _begin(self, work: Work, *, probing: bool) -> None:
+        if self._clock.monotonic() > self._good_until[work.delivery.key]:
+            # This process stood still, or the store's answer did: another one may be sending it by now.
+            log.warning("lease_too_short", channel=self.name, delivery=work.delivery.key)
+            self._spawn(self._give_back_these([work]), "give back")
+            return
+        if not probing:
+            self.pace.spend()
         task = self._spawn(self._deliver(work, probing=probing), work.delivery.key)
         self._sending.add(task)
 
     async def _deliver(self, work: Work, *, probing: bool) -> None:
         try:
-            if self._clock.monotonic() > self._good_until.get(work.delivery.key, math.inf):
-                # This process stood still, or the store's answer did: another one may be sending it by now.
-                log.warning("lease_too_short", channel=self.name, delivery=work.delivery.key)
-                await self._release([work])
-                return
             channel = self.channel
             made = await self._send(work)
             if isinstance(made.verdict, Misconfigured) and channel is not self.channel:
@@ -255,9 +263,7 @@ class Lane:
             self._pacing.cancel()
             self._pacing = None
         if self._queue:
-            works = [entry[-1] for entry in self._queue]
-            self._queue.clear()
-            self._spawn(self._give_back_these(works), "give back")
+            self._spawn(self._give_back_these(self._queue.clear()), "give back")
 
     async def _give_back_these(self, works: Sequence[Work]) -> None:
         try:
@@ -271,8 +277,10 @@ class Lane:
 
     def _let_go(self, works: Sequence[Work]) -> None:
         for work in works:
-            self.held.pop(work.delivery.key, None)
-            self._good_until.pop(work.delivery.key, None)
+            key = work.delivery.key
+            # What was given back may have been leased again before this task heard that it was written.
+            if self.held.get(key) is work:
+                del self.held[key], self._good_until[key]
         self.pump()
         if self.supply.waiting and 2 * self.room() >= self._most_waiting(self._most_held):
             self._wake()

@@ -46,6 +46,11 @@ class Lanes(dict[str, Lane]):
         for lane in self.values():
             lane.keep(keys, good_until)
 
+    def lose(self, keys: Collection[str]) -> None:
+        """See `Lane.lose`."""
+        for lane in self.values():
+            lane.lose(keys)
+
     @property
     def opens_in(self) -> float:
         """Seconds until the next of them opens that is closed now, as far as time alone decides."""

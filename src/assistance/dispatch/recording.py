@@ -13,6 +13,7 @@ from assistance.store import (
     Failing,
     Freeze,
     Park,
+    Settled,
     Settlement,
     Store,
     StoreBrokenError,
@@ -40,10 +41,12 @@ class Recorder:
         self._clock = clock
         self._wake = wake
 
-    async def settle(self, settlement: Settlement) -> None:
-        """Record what became of a try."""
-        if await self._insist(partial(self._store.settle, settlement)) is False:
+    async def settle(self, settlement: Settlement) -> Settled | None:
+        """Record what became of a try; says what it came to, None when nobody can know."""
+        settled = await self._insist(partial(self._store.settle, settlement))
+        if settled is Settled.LATE:
             log.warning("late_outcome_ignored", delivery=settlement.delivery.key)
+        return settled
 
     async def release(self, lane: Lane, works: Iterable[Work]) -> None:
         """Give back what was not sent, no try counted; where the lane is out of order it is parked."""

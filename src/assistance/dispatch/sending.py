@@ -1,6 +1,7 @@
 """One try: the channel's coroutine under a time limit, in a span, with whatever it raises turned into a verdict."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
@@ -85,6 +86,7 @@ async def _say(
         async with asyncio.timeout(http.timeouts.whole):
             reference = await say()
     except Verdict as verdict:
+        verdict.after = _seconds(verdict.after)
         return verdict, None
     except TimeoutError:
         return TryLater(Reason.TIMEOUT), None
@@ -126,6 +128,15 @@ def _sound(reference: object) -> str | None:
     """A reference that can be stored, or none: a channel that is not ours may give anything."""
     fits = isinstance(reference, str) and reference.isprintable() and 0 < len(reference) <= _REFERENCE_LIMIT
     return str(reference) if fits else None
+
+
+def _seconds(after: object) -> float | None:
+    """How long the destination wants nothing, or None: it may be a header as it came."""
+    try:
+        seconds = float(after)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:

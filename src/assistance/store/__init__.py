@@ -27,7 +27,7 @@ from assistance.store.replaying import AGAIN, Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
 from assistance.store.retention import Retained
 from assistance.store.schema import STUCK
-from assistance.store.settling import Settlement
+from assistance.store.settling import Settled, Settlement
 from assistance.store.store import Store
 from assistance.store.taking import Take, Taken, Work
 
@@ -68,6 +68,7 @@ __all__ = [
     "Retry",
     "Seen",
     "Selection",
+    "Settled",
     "Settlement",
     "Store",
     "StoreBrokenError",

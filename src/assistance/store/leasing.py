@@ -93,15 +93,15 @@ class Renewal:
     now: float
 
 
-def renew(connection: Connection, items: Sequence[Renewal]) -> list[int]:
-    """Hold on to leases; says how many were still held."""
+def renew(connection: Connection, items: Sequence[Renewal]) -> list[frozenset[Key]]:
+    """Hold on to leases; says which were still held."""
     held = []
     for item in items:
         keys = _held(connection, item.deliveries)
         if keys:
             until = shared_now(connection, item.now) + item.lease.seconds
             connection.execute(update(deliveries).where(these(keys)).values(lease_until=until))
-        held.append(len(keys))
+        held.append(frozenset(keys))
     return held
 
 

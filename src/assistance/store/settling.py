@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, select
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
 from assistance.store.bulk import insert_rows, locked_rows, update_rows
 from assistance.store.failover import after_failures
-from assistance.store.leasing import NOT_LEASED, still_leased, these
+from assistance.store.leasing import NOT_LEASED, Key, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
 from assistance.store.schema import attempts, deliveries, events, requests
 
@@ -26,8 +27,16 @@ class Settlement:
     short: bool = False
 
 
-def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
-    """Write down what became of each; False for one that somebody else has leased since, or that was taken back.
+class Settled(IntEnum):
+    """What an outcome came to: it was too late and changed nothing, it counts, by it a first person was told."""
+
+    LATE = 0
+    COUNTED = 1
+    NOTIFIED = 2
+
+
+def settle(connection: Connection, items: Sequence[Settlement]) -> list[Settled]:
+    """Write down what became of each; too late is one that somebody else has leased since, or that was taken back.
 
     That it was delivered counts in the second case too, or it would go out again.
     """
@@ -40,20 +49,24 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     mine = still_leased(connection, [item.delivery for item in items], gone_out)
     settled = [item for item, ours in zip(items, mine, strict=True) if ours]
     if not settled:
-        return mine
+        return [Settled.LATE] * len(items)
     update_rows(connection, deliveries, [_settled_row(item) for item in settled])
     insert_rows(
         connection,
         attempts,
         [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
     )
-    _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
+    first = _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
     failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
         began = max(attempt.at for attempt in failed.values())
         ended = max(attempt.at + attempt.seconds for attempt in failed.values())
         after_failures(connection, failed.keys(), began, ended)
-    return mine
+    return [_came_to(item, first) if ours else Settled.LATE for item, ours in zip(items, mine, strict=True)]
+
+
+def _came_to(item: Settlement, first: Collection[Key]) -> Settled:
+    return Settled.NOTIFIED if (item.delivery.request_id, item.delivery.n) in first else Settled.COUNTED
 
 
 def _matters(item: Settlement) -> bool:
@@ -84,15 +97,16 @@ def _settled_row(item: Settlement) -> dict[str, Any]:
     }
 
 
-def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> None:
-    """Move the requests on and write the time line."""
+def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> set[Key]:
+    """Move the requests on and write the time line; says by which deliveries a first person was told."""
     if not told:
-        return
+        return set()
     told = _as_they_count_now(connection, told, rows)
     happened = [_event(item, rows[item.delivery.request_id]) for item in told]
     insert_rows(connection, events, [event_row(event) for event in happened])
     moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
     update_rows(connection, requests, list(moved.values()))
+    return {(event.request_id, event.data["n"]) for event in happened if event.type is EventType.NOTIFIED}
 
 
 def _as_they_count_now(

@@ -40,7 +40,7 @@ from assistance.store.reading import Query, Seen
 from assistance.store.replaying import Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
 from assistance.store.retention import Retained
-from assistance.store.settling import Settlement
+from assistance.store.settling import Settled, Settlement
 from assistance.store.taking import Take, Taken
 from assistance.store.writer import Operation, Writer
 
@@ -140,9 +140,9 @@ class Store:
         taken: Taken = await self._dispatching.write(taking.take, take)
         return taken
 
-    async def settle(self, settlement: Settlement) -> bool:
-        """Write down what became of a try; False when the lease was lost."""
-        settled: bool = await self._dispatching.write(settling.settle, settlement)
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Write down what became of a try; says what it came to."""
+        settled: Settled = await self._dispatching.write(settling.settle, settlement)
         self._tell(due=settlement.state in {State.FAILED, State.PARKED})
         self.changes.tell([settlement.delivery.request_id])
         return settled
@@ -152,9 +152,9 @@ class Store:
         await self._dispatching.write(leasing.release, delivery)
         self._tell(due=True)
 
-    async def renew(self, renewal: Renewal) -> int:
-        """Hold on to leases; says how many were still held."""
-        held: int = await self._dispatching.write(leasing.renew, renewal)
+    async def renew(self, renewal: Renewal) -> frozenset[leasing.Key]:
+        """Hold on to leases; says which were still held."""
+        held: frozenset[leasing.Key] = await self._dispatching.write(leasing.renew, renewal)
         return held
 
     async def recover(self, recovery: Recovery) -> int:
