@@ -137,6 +137,10 @@ class Writer:
         return _by_operation(group).values()
 
     def _commit(self, group: list[_Job]) -> None:
+        if self.broken:
+            # It was waiting when that happened: the next sync may say yes without what the failed one lost.
+            _fail(group, StoreBrokenError(self.broken))
+            return
         try:
             self._transact(group)
         except StoreUnavailableError as error:
