@@ -197,3 +197,15 @@ async def test_what_waits_behind_a_failed_sync_is_not_stored(tmp_path: Path):
     assert [type(each) for each in results] == [StoreBrokenError, StoreBrokenError]
     assert await store.page(ALL) == []
     store.close()
+
+
+async def test_a_commit_that_cannot_be_counted_is_a_commit(url: str):
+    """Its callers hear that it is stored, once, whatever becomes of the figures."""
+
+    def fail(_size: int) -> None:
+        raise ZeroDivisionError
+
+    store = open_store(url, fail)
+    accepted = await asyncio.gather(ask(store), ask(store))
+    assert {seen[0].id for seen in await store.page(ALL)} == {each.request.id for each in accepted}
+    store.close()
