@@ -71,7 +71,7 @@ class Claim:
 class AssistanceRequest:
     """One customer who waits for a person.
 
-    `description` is None once it was erased. `version` grows with every change; `sequence` is the number of the last
+    `description` is None once it was erased, empty when something was said since. `sequence` is the number of the last
     event. `traceparent` (W3C Trace Context) and `correlation_id` (`X-Request-ID`) are those of the accepting call.
     """
 

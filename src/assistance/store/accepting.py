@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, func, update
 
 from assistance.model import AssistanceRequest, Delivery, Event, EventType, State
 from assistance.store.bulk import insert_rows
@@ -171,7 +171,12 @@ def _write(connection: Connection, batch: _Batch) -> None:
 _following_up = (
     update(requests)
     .where(requests.c.id == bindparam("_id"))
-    .values(sequence=bindparam("_sequence"), follow_ups=bindparam("_follow_ups"))
+    .values(
+        sequence=bindparam("_sequence"),
+        follow_ups=bindparam("_follow_ups"),
+        # As in `following`: what comes after an erasure is to be erased in its turn.
+        description=func.coalesce(requests.c.description, ""),
+    )
 )
 
 

@@ -1,4 +1,7 @@
-"""Words that come later: what the customer adds, and what a person replies."""
+"""Words that come later: what the customer adds, and what a person replies.
+
+After an erasure they make the description an empty one, so that they are found again when their time is over.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +38,8 @@ def _follow_up(connection: Connection, item: FollowUp) -> Moved:
     found = hold(connection, item.order, OPEN | {Status.FAILED})
     texts = (*found.request.follow_ups, item.text)
     happened = EventType.FOLLOWED_UP, {"follow_up": len(texts) - 1}
-    after = record(connection, found.request, replace(found.request, follow_ups=texts), item.order, happened)
+    said = replace(found.request, description=found.request.description or "", follow_ups=texts)
+    after = record(connection, found.request, said, item.order, happened)
     return tell(connection, after, found.deliveries, item.order.now)
 
 
@@ -47,5 +51,6 @@ def reply(connection: Connection, items: Sequence[Reply]) -> list[Moved | Except
 def _reply(connection: Connection, item: Reply) -> Moved:
     found = hold(connection, item.order, OPEN)
     happened = EventType.REPLIED, {"text": item.text}
-    after = record(connection, found.request, found.request, item.order, happened)
+    said = replace(found.request, description=found.request.description or "")
+    after = record(connection, found.request, said, item.order, happened)
     return tell(connection, after, found.deliveries, item.order.now)

@@ -34,11 +34,7 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     if not settled:
         return mine
     update_rows(connection, deliveries, [_settled_row(item) for item in settled])
-    insert_rows(
-        connection,
-        attempts,
-        [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
-    )
+    insert_rows(connection, attempts, _attempt_rows(connection, settled))
     _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
     failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
@@ -74,6 +70,17 @@ def _settled_row(item: Settlement) -> dict[str, Any]:
         "short": item.short,
         **NOT_LEASED,
     }
+
+
+def _attempt_rows(connection: Connection, settled: Sequence[Settlement]) -> list[dict[str, Any]]:
+    """The tries; of what was erased while it was on its way nothing comes back with the provider's answer."""
+    answered = {item.delivery.request_id for item in settled if item.attempt.answer is not None}
+    erased: set[str] = set()
+    if answered:
+        query = select(requests.c.id).where(requests.c.id.in_(answered), requests.c.description.is_(None))
+        erased.update(connection.execute(query).scalars())
+    rows = [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled]
+    return [row | {"answer": None} if row["request_id"] in erased else row for row in rows]
 
 
 def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> None:
