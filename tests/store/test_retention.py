@@ -138,3 +138,9 @@ async def test_much_is_forgotten_in_steps(store: Store, monkeypatch: pytest.Monk
         await settle(store, work, State.DELIVERED)
     assert await store.retain(DELETED) == Retained(10, 10, 10)
     assert await rows(store) == dict.fromkeys(("requests", "deliveries", "attempts", "events", "idempotency"), 0)
+
+
+async def test_a_clock_that_knows_no_year_forgets_nothing(store: Store):
+    """A machine that starts in 1970 goes on."""
+    await ask(store)
+    assert await store.retain(1.0) == Retained(0, 0, 0)

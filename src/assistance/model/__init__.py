@@ -3,7 +3,7 @@
 from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc3339_or_none
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
-from assistance.model.ids import uuid7
+from assistance.model.ids import first_uuid7, uuid7
 from assistance.model.message import Message
 from assistance.model.representation import represent
 from assistance.model.request import MOVES, OPEN, AssistanceRequest, Claim, Customer, Link, Priority, Status
@@ -37,6 +37,7 @@ __all__ = [
     "Undeliverable",
     "Verdict",
     "When",
+    "first_uuid7",
     "represent",
     "rfc3339",
     "rfc3339_or_none",

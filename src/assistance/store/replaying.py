@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, tuple_, update
 
-from assistance.model import Delivery, EventType, Kind, State, Status
+from assistance.model import Delivery, EventType, Kind, State, Status, first_uuid7
 from assistance.store.errors import ConflictError, NoSuchDeliveryError
 from assistance.store.holding import Moved, Order, hold, record, refusing
 from assistance.store.leasing import Key
@@ -73,7 +73,8 @@ def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
     if selection.channel is not None:
         statement = statement.where(deliveries.c.channel == selection.channel)
     if selection.since is not None:
-        statement = statement.where(deliveries.c.request_id >= _first_id(selection.since))
+        # Ids are in the order of acceptance, so no index on times is needed.
+        statement = statement.where(deliveries.c.request_id >= first_uuid7(selection.since))
     if selection.requests is not None or selection.keys is not None:
         named = deliveries.c.request_id.in_(selection.requests or ())
         statement = statement.where(or_(named, key.in_(selection.keys)) if selection.keys else named)
@@ -95,12 +96,6 @@ def _goes_on_elsewhere() -> ColumnElement[bool]:
     # Said of a subquery of its own, in the words of the index on open conversations.
     talking = other.c.conversation_id.is_not(None)
     return and_(requests.c.status == Status.FAILED, exists().where(*same, talking, open_among(other)))
-
-
-def _first_id(instant: float) -> str:
-    """The smallest UUIDv7 of that millisecond: ids are in the order of acceptance, so no index on times is needed."""
-    digits = f"{min(max(int(instant * 1000), 0), 0xFFFF_FFFF_FFFF):012x}"
-    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
 
 
 def retry(connection: Connection, items: Sequence[Retry]) -> list[Moved | Exception]:
