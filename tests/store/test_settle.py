@@ -6,7 +6,7 @@ import pytest
 from tests.store.asks import NOW, ask, deliveries, events, move, new, notice, request, settle, settlement, status, take
 
 from assistance.model import Attempt, EventType, Outcome, State, Status
-from assistance.store import Settlement, Store
+from assistance.store import FollowUp, Order, Settlement, Store
 
 
 async def test_a_delivered_notice_notifies_its_request(store: Store):
@@ -103,6 +103,19 @@ async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: S
     assert await settle(store, work, State.DELIVERED)
     assert await status(store, accepted.request.id) == end
     assert (await events(store, accepted.request.id))[-1].type is EventType.NOTIFIED
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.FAILED])
+async def test_no_event_is_older_than_the_one_before_it(store: Store, state: State):
+    """Where somebody acts while a message is on its way, the outcome is told as it is written down."""
+    accepted = await ask(store, "slack", "mail")
+    works = await take(store, "slack", "mail")
+    order = Order(accepted.request.id, "api:bot", NOW + 9)
+    await store.follow_up(FollowUp(order, "and soon"))
+    assert all(await asyncio.gather(*(settle(store, each, state, at=NOW + n) for n, each in enumerate(works, 1))))
+    line = await events(store, accepted.request.id)
+    assert len(line) == (4 if state is State.DELIVERED else 5)
+    assert [event.at for event in line[1:]] == [NOW + 9] * (len(line) - 1)
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])

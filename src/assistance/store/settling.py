@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
 from assistance.store.bulk import insert_rows, locked_rows, update_rows
-from assistance.store.failover import after_failures
+from assistance.store.failover import after_failures, last_events
 from assistance.store.leasing import NOT_LEASED, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
 from assistance.store.schema import attempts, deliveries, events, requests
@@ -38,9 +38,7 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
     _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
     failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
-        began = max(attempt.at for attempt in failed.values())
-        ended = max(attempt.at + attempt.seconds for attempt in failed.values())
-        after_failures(connection, failed.keys(), began, ended)
+        after_failures(connection, failed.keys(), max(attempt.at for attempt in failed.values()))
     return mine
 
 
@@ -88,7 +86,10 @@ def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, di
     if not told:
         return
     told = _as_they_count_now(connection, told, rows)
-    happened = [_event(item, rows[item.delivery.request_id]) for item in told]
+    # People act while a message is on its way; an ask that nothing has happened to is older in any case.
+    changed = {item.delivery.request_id: n for item in told if (n := rows[item.delivery.request_id]["sequence"]) > 1}
+    last = last_events(connection, changed)
+    happened = [_event(item, rows[item.delivery.request_id], last) for item in told]
     insert_rows(connection, events, [event_row(event) for event in happened])
     moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
     update_rows(connection, requests, list(moved.values()))
@@ -111,9 +112,9 @@ def _as_they_count_now(
     ]
 
 
-def _event(item: Settlement, row: dict[str, Any]) -> Event:
-    """What the settlement means for its request, whose row it moves on."""
-    delivery = item.delivery
+def _event(item: Settlement, row: dict[str, Any], last: dict[str, float]) -> Event:
+    """What the settlement means for its request, whose row and `last` instant on the time line it moves on."""
+    delivery, ended = item.delivery, item.attempt.at + item.attempt.seconds
     data: dict[str, Any] = {"n": delivery.n, "channel": delivery.channel}
     happened = EventType.DELIVERED
     if item.state is State.FAILED:
@@ -121,8 +122,9 @@ def _event(item: Settlement, row: dict[str, Any]) -> Event:
         data["reason"] = storable(item.attempt.reason)
     elif delivery.person and row["notified_at"] is None:
         happened = EventType.NOTIFIED
-        row["notified_at"] = item.attempt.at + item.attempt.seconds
+        row["notified_at"] = ended
         if row["status"] in {Status.ACCEPTED, Status.FAILED}:
             row["status"] = str(Status.NOTIFIED)
     row["sequence"] += 1
-    return Event(delivery.request_id, row["sequence"], happened, item.attempt.at + item.attempt.seconds, data=data)
+    last[delivery.request_id] = at = max(ended, last.get(delivery.request_id, ended))
+    return Event(delivery.request_id, row["sequence"], happened, at, data=data)
