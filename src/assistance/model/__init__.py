@@ -6,10 +6,21 @@ from assistance.model.event import Event, EventType
 from assistance.model.ids import first_uuid7, uuid7
 from assistance.model.message import Message
 from assistance.model.representation import represent
-from assistance.model.request import MOVES, OPEN, AssistanceRequest, Claim, Customer, Link, Priority, Status
+from assistance.model.request import (
+    MOST_FOLLOW_UPS,
+    MOVES,
+    OPEN,
+    AssistanceRequest,
+    Claim,
+    Customer,
+    Link,
+    Priority,
+    Status,
+)
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
+    "MOST_FOLLOW_UPS",
     "MOVES",
     "OPEN",
     "OWED",
