@@ -6,7 +6,8 @@ import pytest
 from tests.store.asks import NOW, ask, deliveries, events, move, new, notice, request, settle, settlement, status, take
 
 from assistance.model import Attempt, EventType, Outcome, State, Status
-from assistance.store import FollowUp, Order, Settlement, Store
+from assistance.store import FollowUp, Order, Park, Settlement, Store
+from assistance.store.settling import PARKED_KEPT
 
 
 async def test_a_delivered_notice_notifies_its_request(store: Store):
@@ -92,6 +93,22 @@ async def test_a_parked_try_burns_none(store: Store):
     assert (delivery.state, delivery.attempts) == (State.PARKED, 0)
     [(_, tries)] = await store.tries(accepted.request.id)
     assert [each.outcome for each in tries] == [Outcome.PARKED]
+
+
+async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
+    """The last of them are kept, and every try that was another one's fault."""
+    accepted = await ask(store)
+    [work] = await take(store)
+    await settle(store, work, State.RETRYING)
+    [work] = await take(store)
+    await store.park(Park("slack", "credentials", NOW))
+    for minute in range(PARKED_KEPT + 5):
+        await settle(store, work, State.PARKED, at=NOW + 60 * minute)
+        await store.try_parked()
+        [work] = await take(store, probes=["slack"], at=NOW + 60 * minute + 59)
+    [(_, tries)] = await store.tries(accepted.request.id)
+    assert [each.outcome for each in tries] == [Outcome.RETRY, *[Outcome.PARKED] * PARKED_KEPT]
+    assert tries[-1].at == NOW + 60 * (PARKED_KEPT + 4)
 
 
 @pytest.mark.parametrize("end", [Status.CLAIMED, Status.CANCELLED])

@@ -4,14 +4,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
-from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
+from assistance.model import Attempt, Delivery, Event, EventType, Kind, Outcome, State, Status
 from assistance.store.bulk import insert_rows, locked_rows, update_rows
 from assistance.store.failover import after_failures, last_events
 from assistance.store.leasing import NOT_LEASED, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
 from assistance.store.schema import attempts, deliveries, events, requests
+
+PARKED_KEPT = 20
+"""Tries of one delivery on a parked channel: one a minute, for as long as nobody mends it, all say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[bool]:
         return mine
     update_rows(connection, deliveries, [_settled_row(item) for item in settled])
     insert_rows(connection, attempts, _attempt_rows(connection, settled))
+    _forget_parked(connection, [item.delivery for item in settled if item.state is State.PARKED])
     _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
     failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
@@ -79,6 +83,15 @@ def _attempt_rows(connection: Connection, settled: Sequence[Settlement]) -> list
         erased.update(connection.execute(query).scalars())
     rows = [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled]
     return [row | {"answer": None} if row["request_id"] in erased else row for row in rows]
+
+
+def _forget_parked(connection: Connection, parked: Collection[Delivery]) -> None:
+    """Keep the last tries on a parked channel."""
+    for delivery in parked:
+        if delivery.fence > PARKED_KEPT:
+            mine = attempts.c.request_id == delivery.request_id, attempts.c.n == delivery.n
+            older = attempts.c.fence <= delivery.fence - PARKED_KEPT, attempts.c.outcome == str(Outcome.PARKED)
+            connection.execute(delete(attempts).where(*mine, *older))
 
 
 def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> None:
