@@ -1,5 +1,6 @@
 """What is stuck, and sending it again."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,8 +17,6 @@ from assistance.store.schema import STUCK, deliveries, has_state, open_among, re
 
 AGAIN = STUCK | {State.SKIPPED}
 """What an operator may send again."""
-
-_KEYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,9 @@ def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
         statement = statement.where(or_(named, key.in_(selection.keys)) if selection.keys else named)
     if selection.after is not None:
         last, n = selection.after
-        earlier = deliveries.c.request_id < last
-        statement = statement.where(or_(earlier, and_(deliveries.c.request_id == last, deliveries.c.n < n)))
+        further = operator.gt if selection.to_send else operator.lt
+        same = and_(deliveries.c.request_id == last, further(deliveries.c.n, n))
+        statement = statement.where(or_(further(deliveries.c.request_id, last), same))
     if selection.to_send:
         over = requests.c.status.in_([str(status) for status in OVER])
         statement = statement.where(or_(deliveries.c.kind != Kind.NOTICE, ~over), ~_goes_on_elsewhere())
