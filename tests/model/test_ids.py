@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import RFC_4122, UUID
 
-from assistance.model import uuid7
+from assistance.model import first_uuid7, uuid7
 
 
 def test_ids_are_uuids_of_version_7_in_the_order_of_time():
@@ -20,3 +20,11 @@ def test_ids_differ_though_many_threads_make_them_at_once():
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(uuid7, [1.0] * 20_000))
     assert len(set(made)) == 20_000
+
+
+def test_the_first_id_of_an_instant_is_below_all_of_it():
+    """And above all before it; what no id can tell is as early or as late as one can."""
+    now = 1_795_457_756.167
+    assert uuid7(now - 0.001) < first_uuid7(now) < uuid7(now)
+    assert UUID(first_uuid7(-1e9)).int >> 80 == 0
+    assert UUID(first_uuid7(1e12)).int >> 80 == 0xFFFF_FFFF_FFFF

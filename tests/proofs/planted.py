@@ -61,7 +61,7 @@ def answer_before_commit() -> None:
 
 def no_fence() -> None:
     """A late writer is believed."""
-    put(settling, "still_leased", lambda _connection, items: [True] * len(items))
+    put(settling, "still_leased", lambda _connection, items, _gone_out: [True] * len(items))
 
 
 def no_escaping() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.fakes.service import Service
 
+from assistance.model import MOST_FOLLOW_UPS
+
 
 async def test_a_sales_request_reaches_slack_and_says_so(service: Service):
     """Sales goes to Slack; the bot sees it notified and the failover to mail still planned."""
@@ -195,6 +197,19 @@ async def test_a_conversation_is_one_request_with_follow_ups(service: Service):
     assert "and second" in update.text
     other = await service.ask(conversation_id="c1", sub="bot-2")
     assert other["id"] != first["id"]
+
+
+async def test_a_conversation_without_end_is_refused_as_such(service: Service):
+    """409 with a type of its own, whether asked again or added; the request goes on."""
+    first = await service.ask(conversation_id="c1")
+    ask = {"topic": "sales", "description": "and more", "conversation_id": "c1"}
+    codes = [(await service.call("POST", "/assistance", json=ask))[0] for _ in range(MOST_FOLLOW_UPS)]
+    assert set(codes) == {200}
+    for path, body in (("/assistance", ask), (f"/assistance/{first['id']}/messages", {"text": "and more"})):
+        code, problem, _ = await service.call("POST", path, json=body)
+        assert (code, problem["type"]) == (409, "/problems/too-many-follow-ups")
+    code, _, _ = await service.call("POST", f"/assistance/{first['id']}/claim")
+    assert code == 200
 
 
 async def test_prefer_wait_answers_when_a_channel_has_it(service: Service):

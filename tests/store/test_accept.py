@@ -24,8 +24,20 @@ from tests.store.asks import (
     take,
 )
 
-from assistance.model import Customer, EventType, Kind, Link, Priority, State, Status
-from assistance.store import Acceptance, Freeze, KeyReusedError, NewRequest, Park, Store, Unpark, open_store
+from assistance.model import MOST_FOLLOW_UPS, Customer, EventType, Kind, Link, Priority, State, Status
+from assistance.store import (
+    Acceptance,
+    FollowUp,
+    Freeze,
+    KeyReusedError,
+    NewRequest,
+    Order,
+    Park,
+    Store,
+    TooManyFollowUpsError,
+    Unpark,
+    open_store,
+)
 
 
 async def test_a_request_comes_back_as_it_was_accepted(store: Store):
@@ -126,6 +138,20 @@ async def test_a_second_ask_of_an_open_conversation_follows_it_up(store: Store):
         EventType.ACCEPTED,
         EventType.FOLLOWED_UP,
     ]
+
+
+async def test_a_request_has_a_hundred_follow_ups_at_most(store: Store):
+    """By whatever way they come; in one group the first are taken, and those of other requests with them."""
+    asks = [ask(store, conversation_id="c", description=f"{n}") for n in range(MOST_FOLLOW_UPS + 3)]
+    results = await asyncio.gather(*asks, ask(store), return_exceptions=True)
+    taken = [each.request.id for each in results if not isinstance(each, BaseException)]
+    assert len(taken) == MOST_FOLLOW_UPS + 2
+    assert {type(each) for each in results if isinstance(each, BaseException)} == {TooManyFollowUpsError}
+    with pytest.raises(TooManyFollowUpsError):
+        await store.follow_up(FollowUp(Order(taken[0], "api:bot", NOW), "one more"))
+    seen = await store.get(taken[0])
+    assert seen is not None
+    assert len(seen[0].follow_ups) == MOST_FOLLOW_UPS
 
 
 async def test_whoever_was_told_is_told_of_a_follow_up(store: Store):

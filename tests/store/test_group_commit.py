@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 from tests.store.asks import ALL, NOW, ask, key, new, notice, request, settle, take
 
 from assistance.model import State
-from assistance.store import Acceptance, Store, StoreUnavailableError, open_store, writer
+from assistance.store import Acceptance, Store, StoreBrokenError, StoreUnavailableError, open_store, writer
 from assistance.store.writer import Writer
 
 
@@ -174,3 +176,36 @@ async def test_a_failed_statement_leaves_nothing_behind(store: Store):
         await written(store).write(fail, None)
     assert len(await store.page(ALL)) == 1
     await ask(store)
+
+
+async def test_what_waits_behind_a_failed_sync_is_not_stored(tmp_path: Path):
+    """Of a disk that has failed once nothing is taken for stored, whenever it was asked."""
+    store = open_store(f"sqlite:///{tmp_path}/assistance.db")
+    began, go_on = Event(), Event()
+
+    def lose(_connection: Connection, _items: Sequence[Any]) -> list[Any]:
+        began.set()
+        assert go_on.wait(10)
+        raise OperationalError("COMMIT", {}, OSError("disk I/O error"))
+
+    lost = asyncio.ensure_future(written(store).write(lose, None))
+    await asyncio.to_thread(began.wait, 10)
+    waiting = asyncio.ensure_future(ask(store))
+    await asyncio.sleep(0)
+    go_on.set()
+    results = await asyncio.gather(lost, waiting, return_exceptions=True)
+    assert [type(each) for each in results] == [StoreBrokenError, StoreBrokenError]
+    assert await store.page(ALL) == []
+    store.close()
+
+
+async def test_a_commit_that_cannot_be_counted_is_a_commit(url: str):
+    """Its callers hear that it is stored, once, whatever becomes of the figures."""
+
+    def fail(_size: int) -> None:
+        raise ZeroDivisionError
+
+    store = open_store(url, fail)
+    accepted = await asyncio.gather(ask(store), ask(store))
+    assert {seen[0].id for seen in await store.page(ALL)} == {each.request.id for each in accepted}
+    store.close()

@@ -7,7 +7,7 @@ import pytest
 from tests.store.asks import ALL, NOW, ask, move, notice, request, settle, take
 
 from assistance.model import State, Status
-from assistance.store import Order, Query, Recovery, Reroute, Store
+from assistance.store import Order, Query, Recovery, Reroute, Selection, Store
 
 
 async def ids(store: Store, **filters: object) -> list[str]:
@@ -23,6 +23,20 @@ async def test_pages_lead_through_everything_newest_first(store: Store):
         found += [seen[0].id for seen in page]
         await ask(store, at=NOW + 100)
     assert found == stored[::-1]
+
+
+@pytest.mark.parametrize("to_send", [False, True])
+async def test_a_page_of_deliveries_goes_on_where_the_last_one_ended(store: Store, to_send: bool):  # noqa: FBT001
+    """Each once, the newest first, those to be sent again the oldest first."""
+    stored = [(await ask(store, "slack", "mail", at=NOW + n)).request.id for n in range(3)]
+    for work in await take(store, "slack", "mail", at=NOW + 9):
+        await settle(store, work, State.FAILED, at=NOW + 9)
+    wanted, found = Selection(4, to_send=to_send), []
+    while page := await store.deliveries(wanted):
+        found += [(owed.delivery.request_id, owed.delivery.n) for owed in page]
+        wanted = replace(wanted, after=found[-1])
+    keys = [(request_id, n) for request_id in stored for n in (1, 2)]
+    assert found == (keys if to_send else keys[::-1])
 
 
 async def test_filters_narrow_down_what_is_found(store: Store):

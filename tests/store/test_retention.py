@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from tests.store.asks import ALL, NOW, WEEK, ask, events, key, move, new, request, settle, take
 
 from assistance.model import Attempt, Customer, EventType, Link, Outcome, State, Status
-from assistance.store import Acceptance, Retained, Settlement, Store, retention
+from assistance.store import Acceptance, Erasure, FollowUp, Order, Reply, Retained, Settlement, Store, retention
 
 DAY = 86_400.0
 ERASED, DELETED = NOW + 90 * DAY + 1, NOW + 365 * DAY + 1
@@ -68,6 +68,38 @@ async def test_what_still_waits_to_be_sent_is_not_erased(store: Store):
     assert seen[0].description is None
 
 
+@pytest.mark.parametrize("how", ["added", "asked", "replied"])
+async def test_what_is_said_after_an_erasure_is_erased_in_its_turn(store: Store, how: str):
+    """Whoever says it, and by whatever way; once more nothing is left, and nothing to do."""
+    request_id = await told(store, conversation_id="c")
+    order = Order(request_id, "api:desk", NOW + 1)
+    await store.erase(Erasure(order, ()))
+    if how == "asked":
+        assert (await ask(store, conversation_id="c", description="a secret")).request.id == request_id
+    elif how == "added":
+        await store.follow_up(FollowUp(order, "a secret"))
+    else:
+        await store.reply(Reply(order, "a secret"))
+    for work in await take(store, at=NOW + 2):
+        await settle(store, work, State.DELIVERED, at=NOW + 2)
+    assert [(await store.retain(ERASED)).erased for _ in range(2)] == [1, 0]
+    seen = await store.get(request_id)
+    assert seen is not None
+    assert (seen[0].description, seen[0].follow_ups) == (None, ())
+    assert "secret" not in repr(await events(store, request_id))
+
+
+async def test_what_is_erased_on_its_way_does_not_come_back_with_its_answer(store: Store):
+    """A provider quotes what it was sent; how the try ended stays."""
+    request_id = (await ask(store, **WORDS)).request.id
+    [work] = await take(store)
+    await store.erase(Erasure(Order(request_id, "api:desk", NOW + 1), ()))
+    attempt = Attempt(NOW, 0.1, Outcome.FAILED, "rejected", "400", "you said: a secret wish")
+    assert await store.settle(Settlement(work.delivery, State.FAILED, attempt, NOW))
+    [(_, [kept])] = await store.tries(request_id)
+    assert (kept.outcome, kept.code, kept.answer) == (Outcome.FAILED, "400", None)
+
+
 async def test_idempotency_keys_are_forgotten_with_their_answers_when_their_time_is_over(store: Store):
     """Until then a replay is known."""
     await store.accept(new(of=request(), key=key("k")))
@@ -106,3 +138,9 @@ async def test_much_is_forgotten_in_steps(store: Store, monkeypatch: pytest.Monk
         await settle(store, work, State.DELIVERED)
     assert await store.retain(DELETED) == Retained(10, 10, 10)
     assert await rows(store) == dict.fromkeys(("requests", "deliveries", "attempts", "events", "idempotency"), 0)
+
+
+async def test_a_clock_that_knows_no_year_forgets_nothing(store: Store):
+    """A machine that starts in 1970 goes on."""
+    await ask(store)
+    assert await store.retain(1.0) == Retained(0, 0, 0)

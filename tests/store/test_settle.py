@@ -21,7 +21,8 @@ from tests.store.asks import (
 )
 
 from assistance.model import Attempt, EventType, Outcome, State, Status
-from assistance.store import Order, Recovery, Retry, Settlement, Store
+from assistance.store import FollowUp, Order, Park, Recovery, Retry, Settlement, Store
+from assistance.store.settling import PARKED_KEPT
 
 
 async def test_a_delivered_notice_notifies_its_request(store: Store):
@@ -109,6 +110,22 @@ async def test_a_parked_try_burns_none(store: Store):
     assert [each.outcome for each in tries] == [Outcome.PARKED]
 
 
+async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
+    """The last of them are kept, and every try that was another one's fault."""
+    accepted = await ask(store)
+    [work] = await take(store)
+    await settle(store, work, State.RETRYING)
+    [work] = await take(store)
+    await store.park(Park("slack", "credentials", NOW))
+    for minute in range(PARKED_KEPT + 5):
+        await settle(store, work, State.PARKED, at=NOW + 60 * minute)
+        await store.try_parked()
+        [work] = await take(store, probes=["slack"], at=NOW + 60 * minute + 59)
+    [(_, tries)] = await store.tries(accepted.request.id)
+    assert [each.outcome for each in tries] == [Outcome.RETRY, *[Outcome.PARKED] * PARKED_KEPT]
+    assert tries[-1].at == NOW + 60 * (PARKED_KEPT + 4)
+
+
 @pytest.mark.parametrize("end", [Status.CLAIMED, Status.CANCELLED])
 async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: Store, end: Status):
     """A request that was claimed or cancelled meanwhile stays so; that it was delivered is on its time line."""
@@ -118,6 +135,19 @@ async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: S
     assert await settle(store, work, State.DELIVERED)
     assert await status(store, accepted.request.id) == end
     assert (await events(store, accepted.request.id))[-1].type is EventType.NOTIFIED
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.FAILED])
+async def test_no_event_is_older_than_the_one_before_it(store: Store, state: State):
+    """Where somebody acts while a message is on its way, the outcome is told as it is written down."""
+    accepted = await ask(store, "slack", "mail")
+    works = await take(store, "slack", "mail")
+    order = Order(accepted.request.id, "api:bot", NOW + 9)
+    await store.follow_up(FollowUp(order, "and soon"))
+    assert all(await asyncio.gather(*(settle(store, each, state, at=NOW + n) for n, each in enumerate(works, 1))))
+    line = await events(store, accepted.request.id)
+    assert len(line) == (4 if state is State.DELIVERED else 5)
+    assert [event.at for event in line[1:]] == [NOW + 9] * (len(line) - 1)
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])

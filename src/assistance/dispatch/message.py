@@ -77,8 +77,7 @@ def _customer(request: AssistanceRequest) -> str:
 
 def _said(request: AssistanceRequest) -> str:
     """Everything the customer wrote, oldest first; of follow-ups that were erased nothing is left."""
-    first = _ERASED if request.description is None else request.description
-    return "\n\n".join(filter(None, (first, *request.follow_ups)))
+    return "\n\n".join(filter(None, (request.description or _ERASED, *request.follow_ups)))
 
 
 def _facts(request: AssistanceRequest) -> Iterator[tuple[str, str]]:

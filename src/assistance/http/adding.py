@@ -45,7 +45,10 @@ async def cancel(request_id: RequestId, request: Request, principal: Requester, 
     responses=documented(400, 401, 403, 404, 409, 412, 415, 422, 503, ok=AssistanceRequest, tells={200: ["ETag"]}),
 )
 async def add(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:
-    """The customer adds something: whoever was told of the request reads it in the same thread."""
+    """The customer adds something: whoever was told of the request reads it in the same thread.
+
+    A request has a hundred follow-ups at most; after them it is 409, `/problems/too-many-follow-ups`.
+    """
     words = validate(Words, await read_json(request))
     seen = await own(services, request_id, principal)
     with refusals():

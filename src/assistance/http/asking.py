@@ -13,6 +13,7 @@ from assistance.http.conditions import wait_of
 from assistance.http.fields import takes
 from assistance.http.json_body import described, fingerprint, read_json, validate
 from assistance.http.problems import Problem, validation_problem
+from assistance.http.refusals import conflict
 from assistance.http.responses import documented
 from assistance.http.schemas import AcceptedRequest
 from assistance.http.services import Services
@@ -21,7 +22,7 @@ from assistance.intake import Ask, Caller, UnknownCallbackError, UnknownTopicErr
 from assistance.model import AssistanceRequest, Delivery, Status
 from assistance.security import Principal
 from assistance.security.scopes import REQUEST, may_request, topics_for
-from assistance.store import Acceptance, Accepted, KeyReusedError, StoreUnavailableError
+from assistance.store import Acceptance, Accepted, KeyReusedError, StoreUnavailableError, TooManyFollowUpsError
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
 _LONGEST_WAIT = 30.0
@@ -47,7 +48,8 @@ async def ask(request: Request) -> Response:
     """Ask for a person; answered once the request is on stable storage.
 
     The same `Idempotency-Key` gives the same answer for a week. A second ask of an open `conversation_id` is a
-    follow-up: 200 and the same id. With `Prefer: wait=3` the answer waits for a channel that has it.
+    follow-up: 200 and the same id; after a hundred of them 409, `/problems/too-many-follow-ups`. With `Prefer: wait=3`
+    the answer waits for a channel that has it.
     """
     services: Services = request.app.state.services
     principal = await requester(request)
@@ -79,6 +81,8 @@ async def _accept(
     except UnknownCallbackError:
         wrong = {"type": "assistance", "loc": ("callback",), "msg": "must be a callback registered for this client"}
         raise validation_problem([wrong]) from None
+    except TooManyFollowUpsError as error:
+        raise conflict(error) from None
     except KeyReusedError:
         raise Problem(
             422,

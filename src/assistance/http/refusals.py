@@ -6,7 +6,7 @@ from typing import Any
 
 from assistance.http.problems import Problem
 from assistance.model import rfc3339
-from assistance.store import ChangedError, ConflictError, NoSuchDeliveryError, NotFoundError
+from assistance.store import ChangedError, ConflictError, NoSuchDeliveryError, NotFoundError, TooManyFollowUpsError
 
 
 def not_found() -> Problem:
@@ -21,6 +21,9 @@ def no_such_delivery() -> Problem:
 
 def conflict(error: ConflictError) -> Problem:
     """409: the request's state does not allow that; with `claimed_by` when somebody has it."""
+    if isinstance(error, TooManyFollowUpsError):
+        detail = f"That cannot be added: {error}. Once it is over, ask anew."
+        return Problem(409, "Too many follow-ups", detail, type_="/problems/too-many-follow-ups")
     claim = error.claim
     more: dict[str, Any] = {} if claim is None else {"claimed_by": {"actor": claim.actor, "at": rfc3339(claim.at)}}
     return Problem(409, detail=f"That cannot be done: {error}.", type_="/problems/conflict", **more)

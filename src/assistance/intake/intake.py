@@ -90,6 +90,7 @@ class Intake:
         Raises:
             UnknownTopicError, UnknownCallbackError: the routing file does not have it.
             KeyReusedError: the key was used with another body.
+            TooManyFollowUpsError: its conversation has all it may have.
             StoreUnavailableError: it was not stored.
         """
         routing, now = self._routing(), self._clock.now()

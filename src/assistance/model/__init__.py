@@ -3,13 +3,24 @@
 from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc3339_or_none
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
-from assistance.model.ids import uuid7
+from assistance.model.ids import first_uuid7, uuid7
 from assistance.model.message import Message
 from assistance.model.representation import represent
-from assistance.model.request import MOVES, OPEN, AssistanceRequest, Claim, Customer, Link, Priority, Status
+from assistance.model.request import (
+    MOST_FOLLOW_UPS,
+    MOVES,
+    OPEN,
+    AssistanceRequest,
+    Claim,
+    Customer,
+    Link,
+    Priority,
+    Status,
+)
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
+    "MOST_FOLLOW_UPS",
     "MOVES",
     "OPEN",
     "OWED",
@@ -37,6 +48,7 @@ __all__ = [
     "Undeliverable",
     "Verdict",
     "When",
+    "first_uuid7",
     "represent",
     "rfc3339",
     "rfc3339_or_none",

@@ -28,3 +28,9 @@ def uuid7(now: float) -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def first_uuid7(at: float) -> str:
+    """The smallest UUIDv7 of that millisecond, for comparing ids with an instant: of any, the nearest that there is."""
+    digits = f"{min(max(int(at * 1000), 0), 0xFFFF_FFFF_FFFF):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

@@ -19,6 +19,9 @@ class Status(StrEnum):
 OPEN = frozenset({Status.ACCEPTED, Status.NOTIFIED, Status.CLAIMED})
 """A request in one of these still waits for somebody; a follow-up joins it."""
 
+MOST_FOLLOW_UPS = 100
+"""To one request. Each costs as much as all before it, and nobody reads more."""
+
 MOVES: dict[Status, frozenset[Status]] = {
     Status.ACCEPTED: frozenset(
         {Status.NOTIFIED, Status.CLAIMED, Status.RESOLVED, Status.FAILED, Status.EXPIRED, Status.CANCELLED}
@@ -71,7 +74,7 @@ class Claim:
 class AssistanceRequest:
     """One customer who waits for a person.
 
-    `description` is None once it was erased. `version` grows with every change; `sequence` is the number of the last
+    `description` is None once it was erased, empty when something was said since. `sequence` is the number of the last
     event. `traceparent` (W3C Trace Context) and `correlation_id` (`X-Request-ID`) are those of the accepting call.
     """
 

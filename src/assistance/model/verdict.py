@@ -17,7 +17,6 @@ class Reason(StrEnum):
     FORBIDDEN_ADDRESS = "forbidden_address"
     REJECTED = "rejected"
     TOO_LONG = "too_long"
-    TOO_LATE = "too_late"
     UNKNOWN_CHANNEL = "unknown_channel"
     BUG = "bug"
     OTHER = "other"

@@ -13,6 +13,7 @@ from assistance.store.errors import (
     StoreBrokenError,
     StoreRefusedError,
     StoreUnavailableError,
+    TooManyFollowUpsError,
 )
 from assistance.store.following import FollowUp, Reply
 from assistance.store.holding import Guard, Moved, Order
@@ -76,6 +77,7 @@ __all__ = [
     "StoreUnavailableError",
     "Take",
     "Taken",
+    "TooManyFollowUpsError",
     "Unpark",
     "Work",
     "brief",

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, func, update
 
 from assistance.model import AssistanceRequest, Delivery, Event, EventType, State
 from assistance.store.bulk import insert_rows
 from assistance.store.conversations import Conversation, conversation_of, open_conversations, updates_of
 from assistance.store.errors import KeyReusedError
+from assistance.store.following import no_room
 from assistance.store.keys import IdempotencyKey, KnownKeys, known_keys, write_keys
 from assistance.store.lanes import lane_states
 from assistance.store.leasing import Lease, lease_columns
@@ -99,6 +100,8 @@ def _accept_one(
         return Accepted(Acceptance.REPLAYED, first, answer=(seen["status"], seen["answer"]))
     conversation = conversation_of(request)
     if conversation and (found := open_.get(conversation)):
+        if full := no_room(found[0]):
+            return full
         accepted = _follow_up(item, *found, batch)
         open_[conversation] = accepted.request, list(accepted.deliveries)
     else:
@@ -171,7 +174,12 @@ def _write(connection: Connection, batch: _Batch) -> None:
 _following_up = (
     update(requests)
     .where(requests.c.id == bindparam("_id"))
-    .values(sequence=bindparam("_sequence"), follow_ups=bindparam("_follow_ups"))
+    .values(
+        sequence=bindparam("_sequence"),
+        follow_ups=bindparam("_follow_ups"),
+        # As in `following`: what comes after an erasure is to be erased in its turn.
+        description=func.coalesce(requests.c.description, ""),
+    )
 )
 
 

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select
 
-from assistance.model import OWED, Kind
 from assistance.store.lanes import lane_states, present, waiting_channels
 from assistance.store.leasing import shared_now
-from assistance.store.schema import deliveries, is_parked, is_sending, is_untaken, is_waiting, requests
+from assistance.store.schema import deliveries, is_parked, is_sending, is_untaken, is_waiting, owes_notice, requests
 
 _AT_MOST = 1_000
 """Of each kind of finding: more are not counted, a thousand is bad enough."""
@@ -118,12 +117,7 @@ def _head(connection: Connection, channel: str, rank: int, now: float) -> tuple[
 
 
 def _late_expiry(late: float) -> ColumnElement[bool]:
-    owed = and_(
-        deliveries.c.request_id == requests.c.id,
-        deliveries.c.kind == Kind.NOTICE,
-        deliveries.c.state.in_([str(state) for state in OWED]),
-    )
-    return and_(is_untaken, requests.c.expires_at < late, ~exists().where(owed))
+    return and_(is_untaken, requests.c.expires_at < late, ~owes_notice)
 
 
 def _count(connection: Connection, where: ColumnElement[bool]) -> int:

@@ -36,5 +36,9 @@ class ConflictError(Exception):
         self.claim = claim
 
 
+class TooManyFollowUpsError(ConflictError):
+    """The request has all the follow-ups it may have."""
+
+
 class ChangedError(Exception):
     """The request is not what the caller has seen any more."""

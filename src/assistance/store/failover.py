@@ -1,8 +1,8 @@
 """What the failure of one delivery means for the others of its request."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, exists, insert, or_, select, tuple_, update
 
 from assistance.model import OWED, Condition, Event, EventType, Kind, State, Status
 from assistance.store.leasing import these
@@ -25,17 +25,23 @@ def hold(connection: Connection, request_ids: Collection[str], *, waiting: bool 
     return request_ids
 
 
-def after_failures(
-    connection: Connection, request_ids: Collection[str], now: float, ended: float | None = None
-) -> None:
+def last_events(connection: Connection, sequences: Mapping[str, int]) -> dict[str, float]:
+    """When the event of this number happened to each request; none that follows it is older."""
+    if not sequences:
+        return {}
+    key = tuple_(events.c.request_id, events.c.sequence)
+    query = select(events.c.request_id, events.c.at).where(key.in_(list(sequences.items())))
+    return {row.request_id: row.at for row in connection.execute(query)}
+
+
+def after_failures(connection: Connection, request_ids: Collection[str], now: float) -> None:
     """Start the next step of each request at once, and fail a request for which nothing is left.
 
-    `ended` is when the last try did, where that is later than `now`: no event is older than the one before it.
     The caller holds the requests: of two failures at the same time one sees the other.
     """
     if request_ids:
         start_next_step(connection, request_ids, now)
-        _fail(connection, request_ids, now if ended is None else ended)
+        _fail(connection, request_ids, now)
 
 
 def start_next_step(connection: Connection, request_ids: Collection[str], now: float) -> None:
@@ -86,5 +92,6 @@ def _fail(connection: Connection, request_ids: Collection[str], now: float) -> N
         .where(requests.c.id.in_([row.id for row in hopeless]))
         .values(status=str(Status.FAILED), sequence=requests.c.sequence + 1)
     )
-    failed = [Event(row.id, row.sequence + 1, EventType.FAILED, now) for row in hopeless]
+    last = last_events(connection, {row.id: row.sequence for row in hopeless})
+    failed = [Event(row.id, row.sequence + 1, EventType.FAILED, max(now, last.get(row.id, now))) for row in hopeless]
     connection.execute(insert(events), [event_row(event) for event in failed])

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, and_, exists, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import MOVES, OWED, AssistanceRequest, Claim, Event, EventType, Kind, Status
+from assistance.model import MOVES, AssistanceRequest, Claim, Event, EventType, Status
 from assistance.store.holding import Moved, Order, hold, record, refusing, skip_waiting, tell
 from assistance.store.rows import event_row
-from assistance.store.schema import deliveries, events, is_untaken, requests
+from assistance.store.schema import events, is_untaken, owes_notice, requests
 
 OVER = frozenset({Status.RESOLVED, Status.CANCELLED, Status.EXPIRED})
 _EXPIRE_AT_ONCE = 500
@@ -62,15 +62,12 @@ def expire(connection: Connection, items: Sequence[float]) -> list[list[str]]:
 
 
 def _expire(connection: Connection, now: float) -> list[str]:
-    owed = and_(
-        deliveries.c.request_id == requests.c.id, deliveries.c.kind == Kind.NOTICE, deliveries.c.state.in_(OWED)
-    )
     query = (
         select(requests.c.id, requests.c.sequence)
         .where(
             is_untaken,
             requests.c.expires_at <= now,
-            ~exists().where(owed),
+            ~owes_notice,
         )
         .order_by(requests.c.expires_at)
         .limit(_EXPIRE_AT_ONCE)

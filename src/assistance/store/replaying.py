@@ -1,11 +1,12 @@
 """What is stuck, and sending it again."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, tuple_, update
 
-from assistance.model import Delivery, EventType, Kind, State, Status
+from assistance.model import Delivery, EventType, Kind, State, Status, first_uuid7
 from assistance.store.errors import ConflictError, NoSuchDeliveryError
 from assistance.store.holding import Moved, Order, hold, record, refusing
 from assistance.store.leasing import Key
@@ -16,8 +17,6 @@ from assistance.store.schema import STUCK, deliveries, has_state, open_among, re
 
 AGAIN = STUCK | {State.SKIPPED}
 """What an operator may send again."""
-
-_KEYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,16 @@ def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
     if selection.channel is not None:
         statement = statement.where(deliveries.c.channel == selection.channel)
     if selection.since is not None:
-        statement = statement.where(deliveries.c.request_id >= _first_id(selection.since))
+        # Ids are in the order of acceptance, so no index on times is needed.
+        statement = statement.where(deliveries.c.request_id >= first_uuid7(selection.since))
     if selection.requests is not None or selection.keys is not None:
         named = deliveries.c.request_id.in_(selection.requests or ())
         statement = statement.where(or_(named, key.in_(selection.keys)) if selection.keys else named)
     if selection.after is not None:
         last, n = selection.after
-        earlier = deliveries.c.request_id < last
-        statement = statement.where(or_(earlier, and_(deliveries.c.request_id == last, deliveries.c.n < n)))
+        further = operator.gt if selection.to_send else operator.lt
+        same = and_(deliveries.c.request_id == last, further(deliveries.c.n, n))
+        statement = statement.where(or_(further(deliveries.c.request_id, last), same))
     if selection.to_send:
         over = requests.c.status.in_([str(status) for status in OVER])
         statement = statement.where(or_(deliveries.c.kind != Kind.NOTICE, ~over), ~_goes_on_elsewhere())
@@ -95,12 +96,6 @@ def _goes_on_elsewhere() -> ColumnElement[bool]:
     # Said of a subquery of its own, in the words of the index on open conversations.
     talking = other.c.conversation_id.is_not(None)
     return and_(requests.c.status == Status.FAILED, exists().where(*same, talking, open_among(other)))
-
-
-def _first_id(instant: float) -> str:
-    """The smallest UUIDv7 of that millisecond: ids are in the order of acceptance, so no index on times is needed."""
-    digits = f"{min(max(int(instant * 1000), 0), 0xFFFF_FFFF_FFFF):012x}"
-    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
 
 
 def retry(connection: Connection, items: Sequence[Retry]) -> list[Moved | Exception]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select, tuple_, update
 
-from assistance.model import OWED, Event, EventType
+from assistance.model import OWED, Event, EventType, first_uuid7
 from assistance.store.rows import event_row
 from assistance.store.schema import attempts, deliveries, events, idempotency, is_open, requests
 
@@ -100,15 +100,9 @@ def _ids(connection: Connection, which: ColumnElement[bool], before: float) -> l
     """The oldest requests of before that instant for which nothing is owed, held."""
     query = (
         select(requests.c.id)
-        .where(which, requests.c.id < _first_id(before), ~exists().where(_owed))
+        .where(which, requests.c.id < first_uuid7(before), ~exists().where(_owed))
         .order_by(requests.c.id)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True, of=requests)
     )
     return list(connection.execute(query).scalars())
-
-
-def _first_id(at: float) -> str:
-    """The lowest UUIDv7 of that instant: ids are in the order of their creation."""
-    milliseconds = f"{int(at * 1000):012x}"
-    return f"{milliseconds[:8]}-{milliseconds[8:]}-0000-0000-000000000000"

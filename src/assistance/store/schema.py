@@ -18,12 +18,13 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    exists,
     literal_column,
     text,
 )
 from sqlalchemy.dialects import postgresql
 
-from assistance.model import OPEN, State, Status
+from assistance.model import OPEN, OWED, Kind, State, Status
 
 metadata = MetaData()
 
@@ -245,6 +246,12 @@ is_untaken = _one_of(requests.c.status, _UNTAKEN)
 is_waiting = _one_of(deliveries.c.state, _WAITING)
 is_sending = _one_of(deliveries.c.state, {State.SENDING})
 is_parked = _one_of(deliveries.c.state, {State.PARKED})
+owes_notice = exists().where(
+    deliveries.c.request_id == requests.c.id,
+    deliveries.c.kind == Kind.NOTICE,
+    deliveries.c.state.in_([str(state) for state in OWED]),
+)
+"""Whether a notice of a request may still go out: until then it does not expire."""
 
 
 def has_status(status: Status) -> ColumnElement[bool]:

@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
-from assistance.model import Attempt, Delivery, Event, EventType, Kind, State, Status
+from assistance.model import Attempt, Delivery, Event, EventType, Kind, Outcome, State, Status
 from assistance.store.bulk import insert_rows, locked_rows, update_rows
-from assistance.store.failover import after_failures
+from assistance.store.failover import after_failures, last_events
 from assistance.store.leasing import NOT_LEASED, Key, still_leased, these
 from assistance.store.rows import attempt_row, event_row, storable
 from assistance.store.schema import attempts, deliveries, events, requests
+
+PARKED_KEPT = 20
+"""Tries of one delivery on a parked channel: one a minute, for as long as nobody mends it, all say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,12 @@ def settle(connection: Connection, items: Sequence[Settlement]) -> list[Settled]
     if not settled:
         return [Settled.LATE] * len(items)
     update_rows(connection, deliveries, [_settled_row(item) for item in settled])
-    insert_rows(
-        connection,
-        attempts,
-        [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled],
-    )
+    insert_rows(connection, attempts, _attempt_rows(connection, settled))
+    _forget_parked(connection, [item.delivery for item in settled if item.state is State.PARKED])
     first = _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
     failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
     if failed:
-        began = max(attempt.at for attempt in failed.values())
-        ended = max(attempt.at + attempt.seconds for attempt in failed.values())
-        after_failures(connection, failed.keys(), began, ended)
+        after_failures(connection, failed.keys(), max(attempt.at for attempt in failed.values()))
     return [_came_to(item, first) if ours else Settled.LATE for item, ours in zip(items, mine, strict=True)]
 
 
@@ -97,12 +95,35 @@ def _settled_row(item: Settlement) -> dict[str, Any]:
     }
 
 
+def _attempt_rows(connection: Connection, settled: Sequence[Settlement]) -> list[dict[str, Any]]:
+    """The tries; of what was erased while it was on its way nothing comes back with the provider's answer."""
+    answered = {item.delivery.request_id for item in settled if item.attempt.answer is not None}
+    erased: set[str] = set()
+    if answered:
+        query = select(requests.c.id).where(requests.c.id.in_(answered), requests.c.description.is_(None))
+        erased.update(connection.execute(query).scalars())
+    rows = [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled]
+    return [row | {"answer": None} if row["request_id"] in erased else row for row in rows]
+
+
+def _forget_parked(connection: Connection, parked: Collection[Delivery]) -> None:
+    """Keep the last tries on a parked channel."""
+    for delivery in parked:
+        if delivery.fence > PARKED_KEPT:
+            mine = attempts.c.request_id == delivery.request_id, attempts.c.n == delivery.n
+            older = attempts.c.fence <= delivery.fence - PARKED_KEPT, attempts.c.outcome == str(Outcome.PARKED)
+            connection.execute(delete(attempts).where(*mine, *older))
+
+
 def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> set[Key]:
     """Move the requests on and write the time line; says by which deliveries a first person was told."""
     if not told:
         return set()
     told = _as_they_count_now(connection, told, rows)
-    happened = [_event(item, rows[item.delivery.request_id]) for item in told]
+    # People act while a message is on its way; an ask that nothing has happened to is older in any case.
+    changed = {item.delivery.request_id: n for item in told if (n := rows[item.delivery.request_id]["sequence"]) > 1}
+    last = last_events(connection, changed)
+    happened = [_event(item, rows[item.delivery.request_id], last) for item in told]
     insert_rows(connection, events, [event_row(event) for event in happened])
     moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
     update_rows(connection, requests, list(moved.values()))
@@ -126,9 +147,9 @@ def _as_they_count_now(
     ]
 
 
-def _event(item: Settlement, row: dict[str, Any]) -> Event:
-    """What the settlement means for its request, whose row it moves on."""
-    delivery = item.delivery
+def _event(item: Settlement, row: dict[str, Any], last: dict[str, float]) -> Event:
+    """What the settlement means for its request, whose row and `last` instant on the time line it moves on."""
+    delivery, ended = item.delivery, item.attempt.at + item.attempt.seconds
     data: dict[str, Any] = {"n": delivery.n, "channel": delivery.channel}
     happened = EventType.DELIVERED
     if item.state is State.FAILED:
@@ -136,8 +157,9 @@ def _event(item: Settlement, row: dict[str, Any]) -> Event:
         data["reason"] = storable(item.attempt.reason)
     elif delivery.person and row["notified_at"] is None:
         happened = EventType.NOTIFIED
-        row["notified_at"] = item.attempt.at + item.attempt.seconds
+        row["notified_at"] = ended
         if row["status"] in {Status.ACCEPTED, Status.FAILED}:
             row["status"] = str(Status.NOTIFIED)
     row["sequence"] += 1
-    return Event(delivery.request_id, row["sequence"], happened, item.attempt.at + item.attempt.seconds, data=data)
+    last[delivery.request_id] = at = max(ended, last.get(delivery.request_id, ended))
+    return Event(delivery.request_id, row["sequence"], happened, at, data=data)

@@ -27,8 +27,16 @@ pysqlite3.dbapi2.register_adapter(bool, int)
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`."""
-    return Path(url.removeprefix("sqlite:///"))
+    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`.
+
+    Raises:
+        StoreRefusedError: it names none, or says more than a file's name.
+    """
+    path = Path(url.removeprefix("sqlite:///"))
+    # What is opened ends at a question mark: the lock would be that of another file.
+    if "?" in url or not path.name:
+        raise StoreRefusedError("the database's URL must be sqlite:/// and the path of a file, without a question mark")
+    return path
 
 
 def open_sqlite(path: Path) -> Database:
@@ -116,8 +124,10 @@ def lock(path: Path) -> IO[str]:
     Raises:
         StoreRefusedError: another process has it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    held = path.with_name(path.name + ".lock").open("a+")
+    # By whatever name: two locks on one file would be none.
+    real = path.resolve()
+    real.parent.mkdir(parents=True, exist_ok=True)
+    held = real.with_name(real.name + ".lock").open("a+")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -93,7 +93,7 @@ class Store:
             self._database.wakes.tell()
 
     async def accept(self, new: NewRequest) -> Accepted:
-        """Store an ask; raises KeyReusedError for a used key with another body."""
+        """Store an ask; raises KeyReusedError for a used key with another body, or TooManyFollowUpsError."""
         accepted: Accepted = await self._accepting.write(accepting.accept, new)
         self._tell(due=_any_due(accepted.deliveries, new.request.created_at))
         self.changes.tell([accepted.request.id])

@@ -137,6 +137,10 @@ class Writer:
         return _by_operation(group).values()
 
     def _commit(self, group: list[_Job]) -> None:
+        if self.broken:
+            # It was waiting when that happened: the next sync may say yes without what the failed one lost.
+            _fail(group, StoreBrokenError(self.broken))
+            return
         try:
             self._transact(group)
         except StoreUnavailableError as error:
@@ -167,8 +171,15 @@ class Writer:
                 if not (races_left and _was_a_race(error)):
                     self._give_up(error)
             else:
-                self._on_commit(len(group))
+                self._tell_of_commit(len(group))
                 return
+
+    def _tell_of_commit(self, size: int) -> None:
+        try:
+            self._on_commit(size)
+        except Exception:
+            # It is stored: a failure to count it must neither have it written again nor be told as its own.
+            log.exception("store_commit_uncounted", size=size)
 
     def _span(self, group: Iterable[_Job]) -> AbstractContextManager[None]:
         return transaction(self._tracer, self._database.writing.dialect.name, [job.caller for job in group])
