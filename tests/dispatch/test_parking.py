@@ -200,6 +200,20 @@ async def test_what_is_due_on_a_removed_channel_is_parked_as_the_file_is_reloade
     assert [await stage.states(request_id) for request_id in asked[1:]] == [["parked", "delivered"]] * 3
 
 
+async def test_a_channel_that_was_never_known_is_waited_for_before_it_is_parked(stage: Stage):
+    """Another process has the new routing file already: nobody else is told because it has not come here yet."""
+    far = stage.add_channel("sms")
+    stage.route(Step(("sms",)), Step(("mail",), 600, Condition.UNDELIVERED))
+    request_id = await stage.told()
+    await stage.go_on(100, 5)
+    assert await stage.states(request_id) == ["pending", "pending"]
+    await stage.go_on(40, 5)
+    assert await stage.states(request_id) == ["parked", "delivered"]
+    await stage.reload()
+    await stage.go_on(1)
+    assert far.keys == [f"{request_id}.1"]
+
+
 async def test_what_a_removed_channel_was_sending_comes_to_its_end(stage: Stage):
     """A send under way when the file loses its channel is recorded as delivered."""
     hang = asyncio.Event()

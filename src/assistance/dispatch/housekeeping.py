@@ -18,6 +18,12 @@ EVERY = 10.0
 RECOVER_EVERY = 0.5
 """Seconds between two looks for what dead processes held, where there are others: it is late by its lease and this."""
 
+GRACE = 120.0
+"""Seconds for which something may wait on a channel that this process has never known.
+
+Another process has a newer routing file: it comes here within a minute, or two where a volume brings it.
+"""
+
 
 def good_for(lease: float) -> float:
     """Seconds of a lease in which a send may begin: there is time to renew it then, before it ends."""
@@ -46,6 +52,7 @@ class Housekeeping:
         self._lease = lease
         self._metrics = metrics
         self._wake = wake
+        self._strange: dict[str, float] = {}
 
     async def run(self) -> None:
         """Keep house until cancelled."""
@@ -94,9 +101,12 @@ class Housekeeping:
         before = self._lanes.knowledge()
         for lane in self._lanes.learn(await self._store.lane_states(), before):
             await self._recorder.unpark(lane)
-        for channel in await self._store.waiting_channels():
+        now, waiting = self._clock.monotonic(), await self._store.waiting_channels()
+        self._strange = {name: self._strange.get(name, now) for name in waiting if name not in self._lanes}
+        for channel in waiting:
             if (known := self._lanes.get(channel)) is None:
-                await self._recorder.park_what_waits(channel, Reason.UNKNOWN_CHANNEL)
+                if now - self._strange[channel] >= GRACE:
+                    await self._recorder.park_what_waits(channel, Reason.UNKNOWN_CHANNEL)
             elif known.out_of_order is not None:
                 await self._recorder.park_what_waits(channel, known.out_of_order)
         for channel in await self._store.parked_channels():
