@@ -113,22 +113,19 @@ def _retry(connection: Connection, item: Retry) -> Moved:
         raise ConflictError(f"the request is {request.status}", request.claim)
     if request.status is Status.FAILED and conversation_goes_on(connection, request):
         raise ConflictError("its conversation goes on in another request")
-    _make_due(connection, delivery, item)
+    if delivery.state not in item.states:
+        raise ConflictError(f"the delivery is {delivery.state}")
+    _make_due(connection, delivery, item.order.now)
     back = untaken(request) if request.status is Status.FAILED and delivery.kind is Kind.NOTICE else request.status
     happened = EventType.DELIVERY_RETRIED, {"n": delivery.n, "channel": delivery.channel}
     after = record(connection, request, replace(request, status=back), item.order, happened)
     return Moved(after, found.deliveries)
 
 
-def _make_due(connection: Connection, delivery: Delivery, item: Retry) -> None:
-    """By its state as it is now: a dispatcher may have leased it since it was read."""
-    made = connection.execute(
+def _make_due(connection: Connection, delivery: Delivery, now: float) -> None:
+    connection.execute(
         update(deliveries)
-        .where(
-            deliveries.c.request_id == delivery.request_id,
-            deliveries.c.n == delivery.n,
-            deliveries.c.state.in_([str(state) for state in item.states]),
-        )
+        .where(deliveries.c.request_id == delivery.request_id, deliveries.c.n == delivery.n)
         .values(
             state=str(State.PENDING),
             condition="always",
@@ -137,12 +134,10 @@ def _make_due(connection: Connection, delivery: Delivery, item: Retry) -> None:
             attempts=0,
             # What is still to be said of earlier tries says nothing of this one.
             fence=deliveries.c.fence + 1,
-            due_at=item.order.now,
-            owed_since=item.order.now,
+            due_at=now,
+            owed_since=now,
             parked_at=None,
             short=False,
             last_error=None,
         )
     )
-    if made.rowcount == 0:
-        raise ConflictError(f"the delivery is {delivery.state}")
