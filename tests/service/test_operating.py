@@ -65,6 +65,18 @@ async def test_a_plan_is_explained_and_nothing_is_sent(service: Service):
     assert service.slack.calls == []
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2026-11-23T10:00", "soon"])
+async def test_an_instant_out_of_reach_is_told_which_years_are(service: Service, at: str):
+    """The sentence says what is wrong with an instant that is well written, as the command line does."""
+    status, problem = await manage(service, "POST", "/-/explain", json={"topic": "sales", "at": at})
+    assert status == 422
+    (error,) = problem["errors"]
+    assert (error["pointer"], error["detail"]) == (
+        "#/at",
+        "must be a date and a time with its offset, from 1970 to 2199: 2026-11-23T10:00+01:00",
+    )
+
+
 async def test_the_health_of_channels_follows_what_their_messages_meet(service: Service):
     """Both are well; one whose token is wrong is parked, and says why."""
     _, body = await manage(service, "GET", "/-/channels")
