@@ -56,8 +56,9 @@ async def test_a_good_file_takes_the_place_of_another_and_a_bad_one_never(servic
 
 async def test_a_plan_is_explained_and_nothing_is_sent(service: Service):
     """The steps and channels of such a request; unknown topics are 400, nonsense 422."""
-    status, body = await manage(service, "POST", "/-/explain", json={"topic": "Sales", "at": "2026-11-23T10:00+01:00"})
-    assert (status, "sales-slack" in json.dumps(body)) == (200, True)
+    asked = {"topic": "Sales", "at": "2026-11-23T10:00+01:00", "priority": None}
+    status, body = await manage(service, "POST", "/-/explain", json=asked)
+    assert (status, body["priority"], "sales-slack" in json.dumps(body)) == (200, "normal", True)
     status, problem = await manage(service, "POST", "/-/explain", json={"topic": "nope"})
     assert (status, problem["allowed_topics"]) == (400, ["pricing", "sales"])
     for body in ({}, {"topic": "sales", "at": "soon"}, {"topic": "sales", "priority": "x"}, []):
