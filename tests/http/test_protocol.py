@@ -61,6 +61,13 @@ async def test_what_is_no_http_is_a_400_problem_with_an_id(wire: Wire, garbage: 
     assert await wire.closed()
 
 
+async def test_an_unknown_method_is_not_called_another_version(wire: Wire):
+    """The parser cannot tell one from garbage, so the sentence says both."""
+    await wire.send(head("/plain", "FOO"))
+    answer = await wire.answer()
+    assert (answer.status, answer.problem["detail"]) == (400, "This is not HTTP/1.1, or its method is not known here.")
+
+
 @pytest.mark.parametrize(
     ("coding", "body"), [("chunked", b"5\r\nhello\r\nnonsense\r\n"), ("gzip", b"hello"), ("identity", b"hello")]
 )

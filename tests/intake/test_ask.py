@@ -227,6 +227,15 @@ def test_a_priority_is_normal_or_urgent(value: object):
     assert [place for place, _ in wrong(priority=value)] == ["priority"]
 
 
+def test_null_is_as_good_as_nothing():
+    """Whatever may be left out may be null, as serializers write it; the document says so of each."""
+    schema = Ask.model_json_schema()
+    optional = schema["properties"].keys() - set(schema["required"])
+    assert ask(**dict.fromkeys(optional)).model_dump() == ask().model_dump()
+    assert {name for name in optional if {"type": "null"} in schema["properties"][name].get("anyOf", [])} == optional
+    assert schema["properties"]["priority"]["default"] == "normal"
+
+
 def test_nothing_of_the_input_stands_in_an_error_of_ours():
     """The customer's words are not repeated to whoever reads logs."""
     with pytest.raises(ValidationError) as caught:

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
+from tests.fakes.clock import until
 from tests.fakes.service import Service
 
 from assistance.model import MOST_FOLLOW_UPS
@@ -181,6 +184,40 @@ async def test_a_malformed_key_is_refused(service: Service, key: str):
         "POST", "/assistance", json={"topic": "sales", "description": "x"}, headers={"Idempotency-Key": key}
     )
     assert code == (201 if key == '"unclosed' else 400)
+
+
+GOOD = {"topic": "sales", "description": "x"}
+REFUSED: list[tuple[int, str, dict[str, Any]]] = [
+    (400, "unknown", {"json": {**GOOD, "topic": "nope"}}),
+    (400, "unknown", {"data": b"{", "headers": {"Content-Type": "application/json"}}),
+    (400, "unknown", {"json": GOOD, "headers": {"Idempotency-Key": ""}}),
+    (401, "unknown", {"json": GOOD, "headers": {"Authorization": "Bearer x"}}),
+    (403, "unknown", {"json": GOOD, "scope": "ping"}),
+    (403, "unknown", {"json": GOOD, "scope": "request-assistance:pricing"}),
+    (413, "unknown", {"data": b"x" * 200_000}),
+    (415, "unknown", {"data": b"{}"}),
+    (422, "unknown", {"json": {**GOOD, "description": ""}}),
+    (422, "sales", {"json": {**GOOD, "callback": "none"}}),
+    (422, "sales", {"json": {**GOOD, "topic": "SALES"}, "headers": {"Idempotency-Key": "k5"}}),
+    (431, "unknown", {"json": GOOD, "headers": {"X-Long": "x" * 17_000}}),
+]
+
+
+async def test_every_refusal_is_counted(service: Service):
+    """Whichever layer refuses; under the topic where that is sure, and never under a word of the caller's."""
+    await service.ask(headers={"Idempotency-Key": "k5"})
+    for status, _, options in REFUSED:
+        assert (await service.call("POST", "/assistance/", **options))[0] == status
+    assert (await service.call("GET", "/assistance/nope"))[0] == 404
+    assert (await service.call("PUT", "/assistance"))[0] == 405
+    expected = Counter(topic for _, topic, _ in REFUSED)
+    await until(lambda: refusals(service) == expected)
+
+
+def refusals(service: Service) -> dict[str, int]:
+    text = service.house.metrics.text().decode()
+    found = re.findall(r'^assistance_requests_total\{outcome="refused",topic="(\w+)"\} (\d+)', text, re.MULTILINE)
+    return {topic: int(count) for topic, count in found}
 
 
 async def test_a_conversation_is_one_request_with_follow_ups(service: Service):

@@ -73,6 +73,37 @@ async def test_a_stream_tells_what_happens_and_ends_with_the_request(service: Se
         assert await stream.rest() == types[1:]
 
 
+STREAM, JSON = "text/event-stream", "application/json"
+LIKED = {
+    STREAM: STREAM,
+    "Text/Event-Stream; charset=utf-8": STREAM,
+    "text/event-stream, application/json": STREAM,
+    "application/json;q=0.9, text/event-stream": STREAM,
+    "text/event-stream;q=0.2, */*;q=0.1": STREAM,
+    "text/event-stream;q=often": STREAM,
+    "text/*": STREAM,
+    "": JSON,
+    "*/*": JSON,
+    "text/html, */*;q=0.8": JSON,
+    "text/html": JSON,
+    "application/json, text/event-stream;q=0.5": JSON,
+    "text/event-stream;q=0, application/json": JSON,
+    "text/event-stream ; Q=0": JSON,
+    "*/*, text/event-stream;q=0.000": JSON,
+    "text/event-stream;q=0.1, text/*, application/*;q=0.5": JSON,
+}
+
+
+async def test_a_caller_gets_the_form_that_it_likes_better(service: Service):
+    """Quality values count, those of the closest range; a list is what comes where nothing speaks for a stream."""
+    asked = await service.ask()
+    got = {}
+    for accept in LIKED:
+        async with listening(service, asked["id"], Accept=accept) as stream:
+            got[accept] = stream.answer.content_type
+    assert got == LIKED
+
+
 async def test_nonsense_in_last_event_id_costs_nothing(service: Service):
     """Whatever is no id of ours is as good as none: events come twice rather than never."""
     asked = await service.ask()

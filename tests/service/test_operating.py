@@ -56,13 +56,26 @@ async def test_a_good_file_takes_the_place_of_another_and_a_bad_one_never(servic
 
 async def test_a_plan_is_explained_and_nothing_is_sent(service: Service):
     """The steps and channels of such a request; unknown topics are 400, nonsense 422."""
-    status, body = await manage(service, "POST", "/-/explain", json={"topic": "Sales", "at": "2026-11-23T10:00+01:00"})
-    assert (status, "sales-slack" in json.dumps(body)) == (200, True)
+    asked = {"topic": "Sales", "at": "2026-11-23T10:00+01:00", "priority": None}
+    status, body = await manage(service, "POST", "/-/explain", json=asked)
+    assert (status, body["priority"], "sales-slack" in json.dumps(body)) == (200, "normal", True)
     status, problem = await manage(service, "POST", "/-/explain", json={"topic": "nope"})
     assert (status, problem["allowed_topics"]) == (400, ["pricing", "sales"])
     for body in ({}, {"topic": "sales", "at": "soon"}, {"topic": "sales", "priority": "x"}, []):
         assert (await manage(service, "POST", "/-/explain", json=body))[0] == 422
     assert service.slack.calls == []
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2026-11-23T10:00", "soon"])
+async def test_an_instant_out_of_reach_is_told_which_years_are(service: Service, at: str):
+    """The sentence says what is wrong with an instant that is well written, as the command line does."""
+    status, problem = await manage(service, "POST", "/-/explain", json={"topic": "sales", "at": at})
+    assert status == 422
+    (error,) = problem["errors"]
+    assert (error["pointer"], error["detail"]) == (
+        "#/at",
+        "must be a date and a time with its offset, from 1970 to 2199: 2026-11-23T10:00+01:00",
+    )
 
 
 async def test_the_health_of_channels_follows_what_their_messages_meet(service: Service):

@@ -1,6 +1,7 @@
 """The API as one application: routes, problems and the layers around them."""
 
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -57,6 +58,7 @@ def build_api(
         max_concurrency=max_concurrency,
         trusted_proxies=trusted_proxies,
         on_answer=services.metrics.answered,
+        on_refusal=partial(asking.count_refusal, services.metrics),
     )
     describe(app, lambda: services.routing.current)
     return app

@@ -23,6 +23,7 @@ from assistance.model import AssistanceRequest, Delivery, Status
 from assistance.security import Principal
 from assistance.security.scopes import REQUEST, may_request, topics_for
 from assistance.store import Acceptance, Accepted, KeyReusedError, StoreUnavailableError, TooManyFollowUpsError
+from assistance.telemetry import Metrics
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
 _LONGEST_WAIT = 30.0
@@ -60,15 +61,22 @@ async def ask(request: Request) -> Response:
     body = validate(Ask, value)
     topic = services.routing.current.topic(body.topic)
     if topic is None:
-        metrics.request("unknown", "refused")
         raise _unknown_topic(services, principal)
     if not may_request(principal, topic.name):
         raise forbidden(f"{REQUEST}:{topic.name}")
+    request.scope["state"]["topic"] = topic.name
     caller = Caller(principal.subject, request.scope["state"]["request_id"], traceparent(request.headers))
     accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
     metrics.request(topic.name, accepted.how)
     metrics.accepted(clock.monotonic() - started)
     return await _answer(services, accepted, body, wait_of(request), request.scope)
+
+
+def count_refusal(metrics: Metrics, scope: Scope) -> None:
+    """Count a request that was refused, if it was an ask: for the outermost layer, as some never get to `ask`."""
+    if scope["path"] == "/assistance" and scope["method"] == "POST":
+        # A caller's own word for a topic would make as many series as it likes.
+        metrics.request(scope["state"].get("topic", "unknown"), "refused")
 
 
 async def _accept(

@@ -1,4 +1,7 @@
-"""Conditional and patient calls: `ETag`, `If-Match` and the like (RFC 9110, section 13), `Prefer: wait` (RFC 7240)."""
+"""Conditional, patient and choosy calls: `ETag`, `If-Match` and the like, `Accept`, `Prefer: wait`.
+
+RFC 9110, sections 13 and 12.5.1; RFC 7240.
+"""
 
 import re
 from hashlib import blake2b
@@ -10,6 +13,7 @@ from assistance.model import represent
 from assistance.store import Guard
 
 LONGEST_WAIT = 60.0
+_QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
 def etag(body: bytes) -> str:
@@ -36,6 +40,23 @@ def guard_of(request: Request) -> Guard | None:
         return None
     given = _named(request, "if-match")
     return lambda seen, owed: "*" in given or etag(to_json(represent(seen, owed))) in given
+
+
+def prefers(request: Request, kind: str, usual: str) -> bool:
+    """Whether `Accept` wants `kind` more than `usual`; where it wants both alike, whether it names it."""
+    weights = dict(_weighed(each) for value in request.headers.getlist("accept") for each in value.split(","))
+    wanted, other = (
+        next((weights[each] for each in (name, f"{name.partition('/')[0]}/*", "*/*") if each in weights), 0.0)
+        for name in (kind, usual)
+    )
+    return wanted > other or (wanted == other > 0 and kind in weights)
+
+
+def _weighed(media_range: str) -> tuple[str, float]:
+    """A media range, any other parameter left out, and its quality; one that cannot be read is as good as none."""
+    name, *parameters = (each.strip() for each in media_range.lower().split(";"))
+    quality = next((match[1] for each in parameters if (match := _QUALITY.fullmatch(each))), 1)
+    return name, float(quality)
 
 
 def wait_of(request: Request) -> float | None:

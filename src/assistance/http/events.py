@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from assistance.http.callers import Here, Reader
+from assistance.http.conditions import prefers
 from assistance.http.fields import takes, told
 from assistance.http.looking import RequestId, visible
 from assistance.http.problems import Problem, problem_response
@@ -48,7 +49,7 @@ _ANSWERS[204] = {
 async def events(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
     """What happened to it. With `Accept: text/event-stream` as it happens, from `Last-Event-ID` on."""
     seen = await visible(services, request_id, principal)
-    if not _wants_stream(request):
+    if not prefers(request, _STREAM, "application/json"):
         found = await services.store.time_line(seen[0].id)
         return Response(to_json({"data": [_shown(event) for event in found]}), media_type="application/json")
     last = _last_event_id(request)
@@ -105,11 +106,6 @@ def _all_said(seen: Seen) -> bool:
     """Whether the request is over and nothing of it is on its way: what may come later is no news to a customer."""
     request, owed = seen
     return request.status in OVER and all(delivery.state not in _UNDER_WAY for delivery in owed)
-
-
-def _wants_stream(request: Request) -> bool:
-    accepted = (each.partition(";")[0].strip().lower() for each in request.headers.get("accept", "").split(","))
-    return _STREAM in accepted
 
 
 def _last_event_id(request: Request) -> int:

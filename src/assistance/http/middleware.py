@@ -19,6 +19,7 @@ from assistance.http.shortcut import ShortCut
 from assistance.model import Clock, uuid7
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_REFUSED = 400
 _FAILED = 500
 _OVERLOADED = 503
 _log = structlog.get_logger("assistance.http")
@@ -32,6 +33,7 @@ def protect(
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
     body_seconds: float = BODY_SECONDS,
     on_answer: Callable[[int | None], None] = lambda _status: None,
+    on_refusal: Callable[[Scope], None] = lambda _scope: None,
 ) -> None:
     """Put the layers around `app`.
 
@@ -41,7 +43,7 @@ def protect(
     app.add_middleware(BodyLimits, seconds=body_seconds)
     app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask, body_seconds=body_seconds)
     app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
-    app.add_middleware(Envelope, clock=clock, on_answer=on_answer)
+    app.add_middleware(Envelope, clock=clock, on_answer=on_answer, on_refusal=on_refusal)
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]], clock: Clock) -> str:
@@ -59,15 +61,21 @@ class Envelope:
         app: what is in the envelope.
         clock: for new ids.
         on_answer: hears the status of each answer, None where there was none; health paths apart.
+        on_refusal: hears of each request that was answered with a 4xx, whoever refused it.
     """
 
     def __init__(
-        self, app: ASGIApp, clock: Clock, on_answer: Callable[[int | None], None] = lambda _status: None
+        self,
+        app: ASGIApp,
+        clock: Clock,
+        on_answer: Callable[[int | None], None] = lambda _status: None,
+        on_refusal: Callable[[Scope], None] = lambda _scope: None,
     ) -> None:
         """See the class."""
         self._app = app
         self._clock = clock
         self._on_answer = on_answer
+        self._on_refusal = on_refusal
         # Bound once: a lazy logger binds itself anew at every line.
         self._log = _log.bind()
 
@@ -91,6 +99,8 @@ class Envelope:
         finally:
             if scope["path"] not in HEALTH:
                 self._on_answer(answer.status)
+            if answer.status is not None and _REFUSED <= answer.status < _FAILED:
+                self._on_refusal(scope)
             self._tell(scope, answer.status, time.perf_counter() - begun)
 
     def _tell(self, scope: Scope, status: int | None, seconds: float) -> None:

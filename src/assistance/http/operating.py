@@ -17,6 +17,7 @@ from assistance.http.refusals import not_found, refusals
 from assistance.http.responses import documented
 from assistance.http.schemas import ChannelList, DeliveryList, TestAnswer
 from assistance.http.services import Services
+from assistance.intake import Urgency
 from assistance.model import Attempt, Delivery, Priority, State, rfc3339, rfc3339_or_none
 from assistance.routing import RoutingError, explain, parse_moment
 
@@ -28,7 +29,7 @@ class ExplainBody(BaseModel):
 
     topic: Annotated[str, Field(min_length=1)]
     at: Moment | None = None
-    priority: Priority = Priority.NORMAL
+    priority: Urgency = Priority.NORMAL
 
 
 routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])

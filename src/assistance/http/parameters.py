@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from assistance.routing import parse_moment
+from assistance.routing import MOMENT, parse_moment
 
 
 def _plain(value: str) -> str:
@@ -19,7 +19,7 @@ def _moment(value: str) -> str:
     try:
         parse_moment(value)
     except ValueError:
-        raise PydanticCustomError("assistance", "must be an instant like 2026-11-23T10:00+01:00") from None
+        raise PydanticCustomError("assistance", f"must be {MOMENT}") from None
     return value
 
 

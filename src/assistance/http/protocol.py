@@ -140,7 +140,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the library's text is not ours to pass on
         """Answer what httptools could not read."""
-        self._refuse(malformed("This is not HTTP/1.1."))
+        self._refuse(malformed("This is not HTTP/1.1, or its method is not known here."))
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: an upgrade that is not wanted is ignored (RFC 9110, section 7.8), and any caller may ask."""

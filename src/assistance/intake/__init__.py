@@ -1,6 +1,6 @@
 """Intake: validation and the one commit that makes a request ours to deliver."""
 
-from assistance.intake.ask import Ask, Said
+from assistance.intake.ask import Ask, Said, Urgency
 from assistance.intake.intake import (
     Caller,
     HandOff,
@@ -10,4 +10,14 @@ from assistance.intake.intake import (
     answer,
 )
 
-__all__ = ["Ask", "Caller", "HandOff", "Intake", "Said", "UnknownCallbackError", "UnknownTopicError", "answer"]
+__all__ = [
+    "Ask",
+    "Caller",
+    "HandOff",
+    "Intake",
+    "Said",
+    "UnknownCallbackError",
+    "UnknownTopicError",
+    "Urgency",
+    "answer",
+]

@@ -74,6 +74,10 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _normal(value: object) -> object:
+    return Priority.NORMAL if value is None else value
+
+
 def _limits(most: int, least: int | None = None, pattern: str = _NO_NUL) -> Any:
     """How many characters, and what the document says of them."""
     return Field(min_length=least, max_length=most, json_schema_extra={"pattern": pattern})
@@ -85,6 +89,8 @@ Said = Annotated[
     StrictStr, _limits(MAX_DESCRIPTION, 1, r"^[^\u0000]*[^\s\u0000][^\u0000]*$"), _Sound, AfterValidator(_said)
 ]
 """What a customer says: 1 to 10,000 characters, one at least not white space, kept as sent."""
+Urgency = Annotated[Priority, BeforeValidator(_normal, json_schema_input_type=Priority | None)]
+"""How urgent it is; null is as good as nothing."""
 Scalar = Annotated[Any, PlainValidator(_scalar)]
 Metadata = Annotated[
     dict[Short, Scalar],
@@ -146,7 +152,7 @@ class Ask(_Lenient):
     ] = None
     customer: AskCustomer | None = None
     links: Annotated[list[AskLink], Field(max_length=20)] | None = None
-    priority: Annotated[Priority, Field(description="urgent goes first in every lane.")] = Priority.NORMAL
+    priority: Annotated[Urgency, Field(description="urgent goes first in every lane.")] = Priority.NORMAL
     callback: Annotated[Short | None, Field(description="The name of a callback registered for this client.")] = None
     metadata: Annotated[
         Metadata | None,

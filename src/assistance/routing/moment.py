@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+MOMENT = "a date and a time with its offset, from 1970 to 2199: 2026-11-23T10:00+01:00"
+"""What `parse_moment` takes, in the words for whoever wrote something else."""
+
 _FIRST, _LAST = 0.0, 7_258_118_400.0  # 1970 to 2200: what every calendar and clock here can still reckon with
 
 
@@ -10,7 +13,7 @@ def parse_moment(text: str) -> float:
 
     Raises ValueError, in plain words.
     """
-    refusal = "a moment is a date and a time with its offset, from 1970 to 2199: 2026-11-23T10:00+01:00"
+    refusal = f"a moment is {MOMENT}"
     try:
         moment = datetime.fromisoformat(text)
         offset = moment.utcoffset()
