@@ -47,7 +47,7 @@ async def cancel(request_id: RequestId, request: Request, principal: Requester, 
 async def add(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:
     """The customer adds something: whoever was told of the request reads it in the same thread.
 
-    A request has a hundred follow-ups at most; after them it is 409, `/problems/too-many-follow-ups`.
+    A request has five hundred follow-ups at most; after them it is 409, `/problems/too-many-follow-ups`.
     """
     words = validate(Words, await read_json(request))
     seen = await own(services, request_id, principal)

@@ -49,8 +49,8 @@ async def ask(request: Request) -> Response:
     """Ask for a person; answered once the request is on stable storage.
 
     The same `Idempotency-Key` gives the same answer for a week. A second ask of an open `conversation_id` is a
-    follow-up: 200 and the same id; after a hundred of them 409, `/problems/too-many-follow-ups`. With `Prefer: wait=3`
-    the answer waits for a channel that has it.
+    follow-up: 200 and the same id; after five hundred of them 409, `/problems/too-many-follow-ups`. With
+    `Prefer: wait=3` the answer waits for a channel that has it.
     """
     services: Services = request.app.state.services
     principal = await requester(request)

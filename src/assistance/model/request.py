@@ -19,7 +19,7 @@ class Status(StrEnum):
 OPEN = frozenset({Status.ACCEPTED, Status.NOTIFIED, Status.CLAIMED})
 """A request in one of these still waits for somebody; a follow-up joins it."""
 
-MOST_FOLLOW_UPS = 100
+MOST_FOLLOW_UPS = 500
 """To one request. Each costs as much as all before it, and nobody reads more."""
 
 MOVES: dict[Status, frozenset[Status]] = {
