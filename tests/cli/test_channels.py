@@ -1,5 +1,6 @@
 """`channels` and `channels test`, with a service running and with none."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,10 @@ async def test_with_none_running_the_store_is_opened(cli: Cli, routing: Path) ->
     ]
 
 
-async def test_a_store_that_another_process_has_is_left_alone(cli: Cli, development: Development) -> None:
+async def test_a_store_that_another_process_has_is_left_alone(cli: Cli, routing: Path) -> None:
     """A service that runs at another address is not disturbed; the line says how to reach it."""
-    failure = (await cli("channels", *NOBODY)).failure
+    with closing(open_store(DATABASE)):
+        failure = (await cli("channels", *NOBODY)).failure
     assert "is in use by process" in failure
     assert "--url" in failure
 

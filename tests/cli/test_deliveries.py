@@ -7,6 +7,7 @@ from tests.cli.conftest import Cli, Development
 
 from assistance.model import State
 from assistance.sandbox.modes import MailMode
+from assistance.settings.development import DATABASE
 from assistance.store import Query, open_store
 
 NOBODY = ("--url", "http://127.0.0.1:1")
@@ -74,3 +75,14 @@ async def test_where_there_is_no_store_none_is_made(cli: Cli, place: Path, comma
     failure = (await cli(*command, *NOBODY)).failure
     assert "no service answers at http://127.0.0.1:1, and there is no var/assistance.db here" in failure
     assert not (place / "var").exists()
+
+
+async def test_the_store_of_development_mode_is_asked_when_it_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says is not what production's would: the line tells how to ask it."""
+    open_store(DATABASE).close()
+    failure = (await cli("deliveries", *NOBODY)).failure
+    assert f"no var/assistance.db here, only development mode's: ASSISTANCE_DATABASE_URL={DATABASE} asks it" in failure
+    monkeypatch.setenv("ASSISTANCE_DATABASE_URL", DATABASE)
+    assert (await cli("deliveries", *NOBODY)).out == "nothing is stuck\n"
