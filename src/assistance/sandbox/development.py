@@ -52,18 +52,16 @@ class Sandbox:
     def redirect(self, type_: str, raw: Mapping[str, Any]) -> dict[str, Any]:
         """The channel's settings as development mode uses them: nothing but loopback is ever reached.
 
-        `raw` is the channel of the routing file, without or with its `type`. Loopback addresses of the developer's own
-        fakes stay as they are.
+        `raw` is the channel of the routing file, without or with its `type`. Slack and mail always go to the fakes.
 
         Raises:
             ValueError: a channel of another type has an address elsewhere; a plain sentence, without values.
         """
-        environ = self.environ(self._environ)
         if type_ == "slack":
-            return redirected_slack(raw, self.slack.api_url, environ)
+            return redirected_slack(raw, self.slack.api_url)
         if type_ == "email":
-            return redirected_email(raw, environ)
-        return dict(raw) if type_ == "log" else confined(type_, raw, environ)
+            return redirected_email(raw)
+        return dict(raw) if type_ == "log" else confined(type_, raw, self.environ(self._environ))
 
     async def play_slack(self, mode: SlackMode) -> None:
         """Let the fake Slack be like this from now on."""

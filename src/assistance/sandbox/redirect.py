@@ -20,26 +20,19 @@ def on_loopback(url: str) -> bool:
         return False
 
 
-def redirected_slack(raw: Mapping[str, Any], api_url: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with the sandbox's `api_url` unless they name one on loopback, and secrets that are there."""
-    settings = dict(raw)
-    elsewhere = not on_loopback(str(raw.get("api_url", "")))
-    if elsewhere:
-        settings["api_url"] = api_url
-    for name, value in raw.items():
-        secret = _secret(value, environ)
-        # A token goes to nobody but the server that it was written for.
-        if secret is not None and (secret.missing or (elsewhere and name == "token")):
-            settings[name] = f"env:{SLACK_TOKEN}"
-    return settings
+def redirected_slack(raw: Mapping[str, Any], api_url: str) -> dict[str, Any]:
+    """The settings with the sandbox's `api_url`, and its token for every secret."""
+    return {**_without_secrets(raw, SLACK_TOKEN), "api_url": api_url}
 
 
-def redirected_email(raw: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with the sandbox's mail server unless theirs is on loopback."""
-    secret = _secret(raw.get("smtp"), environ)
-    if secret is None or (not secret.missing and on_loopback(secret.reveal())):
-        return dict(raw)
-    return {**raw, "smtp": f"env:{SMTP_URL}"}
+def redirected_email(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the sandbox's mail server."""
+    return _without_secrets(raw, SMTP_URL)
+
+
+def _without_secrets(raw: Mapping[str, Any], variable: str) -> dict[str, Any]:
+    # Wherever they lead: on loopback, too, there may be production's own mail relay or its way out to Slack.
+    return {name: value if _secret(value, {}) is None else f"env:{variable}" for name, value in raw.items()}
 
 
 def confined(type_: str, raw: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
