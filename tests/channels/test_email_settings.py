@@ -36,6 +36,14 @@ def test_a_url_that_is_not_safe_or_not_one_is_refused_when_the_file_is_read(url:
             email_at(url)
 
 
+@pytest.mark.parametrize("who", ["bot:canary", "canary", ":canary"])
+def test_credentials_that_would_never_be_used_are_refused(who: str) -> None:
+    """Without TLS nobody logs in, so a URL with both is a mistake; the message says so without showing them."""
+    with pytest.raises(ValidationError, match="tls=off goes with no user and password") as caught:
+        email_at(f"smtp://{who}@127.0.0.1?tls=off")
+    assert "canary" not in str(caught.value)
+
+
 def test_a_url_is_read_as_it_is_meant() -> None:
     """Ports by scheme, TLS unless it is switched off on loopback, name and password decoded and never shown."""
     server = Server.from_url("smtp://bot%40example.com:p%2Fw@mail.example.com")

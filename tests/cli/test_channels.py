@@ -1,5 +1,7 @@
 """`channels` and `channels test`, with a service running and with none."""
 
+from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from tests.cli.conftest import Cli, Development
 
 from assistance.sandbox.modes import MailMode
 from assistance.sandbox.slack import FakeSlack
+from assistance.sandbox.smtp import FakeSmtp
 from assistance.store import Park, open_store
 
 NOBODY = ("--url", "http://127.0.0.1:1")
@@ -51,6 +54,32 @@ async def test_a_test_message_arrives(cli: Cli, development: Development) -> Non
     assert [message.text.split("]")[0] for message in development.house.sandbox.slack.messages] == ["[test"]
 
 
+@pytest.fixture
+async def production(place: Path) -> AsyncIterator[FakeSmtp]:
+    """A mail relay on this machine, and a routing file that names it by a file and Slack by an address."""
+    async with FakeSmtp() as relay:
+        (place / "relay").write_text(relay.url)
+        mail = "type: email, smtp: file:relay, from: a@example.com, to: [b@example.com]"
+        team = "type: slack, token: file:relay, channel: C0SALES, api_url: 'http://127.0.0.1:1/'"
+        topics = "sales: {steps: [{notify: [team, mail]}]}"
+        (place / "assistance.yaml").write_text(
+            f"channels:\n  team: {{{team}}}\n  mail: {{{mail}}}\ntopics:\n  {topics}\n"
+        )
+        yield relay
+
+
+async def test_development_mode_talks_to_its_sandbox_alone(
+    cli: Cli, production: FakeSmtp, development: Development
+) -> None:
+    """Whatever the routing file names, on this machine too, the message is in the sandbox and nowhere else."""
+    for name in ("team", "mail"):
+        assert (await cli("channels", "test", name, "--url", development.url)).code == 0
+    assert development.house.sandbox is not None
+    assert len(development.house.sandbox.slack.messages) == 1
+    assert len(await development.house.sandbox.smtp.arrived(1)) == 1
+    assert production.messages == []
+
+
 async def test_a_test_message_that_is_not_taken_is_a_failure(cli: Cli, development: Development) -> None:
     """What the provider refuses is told in one line, and ends with 1."""
     assert development.house.sandbox is not None
@@ -79,9 +108,10 @@ async def test_with_none_running_the_store_is_opened(cli: Cli, routing: Path) ->
     ]
 
 
-async def test_a_store_that_another_process_has_is_left_alone(cli: Cli, development: Development) -> None:
+async def test_a_store_that_another_process_has_is_left_alone(cli: Cli, routing: Path) -> None:
     """A service that runs at another address is not disturbed; the line says how to reach it."""
-    failure = (await cli("channels", *NOBODY)).failure
+    with closing(open_store(DATABASE)):
+        failure = (await cli("channels", *NOBODY)).failure
     assert "is in use by process" in failure
     assert "--url" in failure
 

@@ -7,6 +7,7 @@ from tests.cli.conftest import Cli, Development
 
 from assistance.model import State
 from assistance.sandbox.modes import MailMode
+from assistance.settings.development import DATABASE
 from assistance.store import Query, open_store
 
 NOBODY = ("--url", "http://127.0.0.1:1")
@@ -74,3 +75,44 @@ async def test_where_there_is_no_store_none_is_made(cli: Cli, place: Path, comma
     failure = (await cli(*command, *NOBODY)).failure
     assert "no service answers at http://127.0.0.1:1, and there is no var/assistance.db here" in failure
     assert not (place / "var").exists()
+
+
+async def test_the_store_of_development_mode_is_asked_when_it_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says is not what production's would: the line tells how to ask it."""
+    open_store(DATABASE).close()
+    failure = (await cli("deliveries", *NOBODY)).failure
+    assert f"no var/assistance.db here, only development mode's: ASSISTANCE_DATABASE_URL={DATABASE} asks it" in failure
+    monkeypatch.setenv("ASSISTANCE_DATABASE_URL", DATABASE)
+    assert (await cli("deliveries", *NOBODY)).out == "nothing is stuck\n"
+
+
+ALL_OF = [("deliveries", "--channel"), ("replay", "--channel"), ("replay", "--dry-run", "--channel")]
+
+
+@pytest.mark.parametrize("command", ALL_OF, ids=" ".join)
+async def test_of_an_unknown_channel_nobody_reads_that_all_is_well(
+    cli: Cli, development: Development, place: Path, command: tuple[str, ...]
+) -> None:
+    """A name that was misspelt is told, by a running service and with none running; a right one with nothing is not."""
+    failure = (await cli(*command, "nope", "--url", development.url)).failure
+    assert failure == "assistance: unknown channel nope; there are: pricing-mail, sales-slack"
+    assert (await cli(*command, "sales-slack", "--url", development.url)).code == 0
+    open_store("sqlite:///var/assistance.db").close()
+    ran = await cli(*command, "nope", *NOBODY)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.endswith(f"{failure}\n")
+    assert (await cli(*command, "sales-slack", *NOBODY)).code == 0
+
+
+async def test_what_a_channel_that_is_gone_still_owes_is_shown(cli: Cli, development: Development, place: Path) -> None:
+    """The routing file is asked only where there is nothing to show."""
+    key = await stuck(cli, development)
+    file = place / "assistance.yaml"
+    file.write_text(file.read_text().replace("pricing-mail", "prices"))
+    await development.house.routing.reload("test")
+    for command in ALL_OF[::2]:
+        ran = await cli(*command, "pricing-mail", "--url", development.url)
+        assert ran.code == 0
+        assert ran.out.startswith(key)

@@ -1,5 +1,6 @@
 """`demo`: the main job, once."""
 
+import re
 import signal
 from pathlib import Path
 from urllib.error import URLError
@@ -38,6 +39,16 @@ def test_a_demo_that_fails_shows_the_log(place: Path, capfd: pytest.CaptureFixtu
     _, err = capfd.readouterr()
     assert "assistance.yaml:1: " in err
     assert err.splitlines()[-1] == "assistance: the service did not start"
+
+
+@pytest.mark.parametrize("folder", ["/proc/nope", "/proc", "file", "file/below"])
+def test_a_folder_that_takes_no_files_is_told(place: Path, capfd: pytest.CaptureFixture[str], folder: str) -> None:
+    """One that cannot be made, or is there and cannot be used, is a sentence, before anything is started."""
+    (place / "file").touch()
+    assert run(["demo", "--dir", folder]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert re.fullmatch(rf"assistance: the demo's files cannot be kept in {folder}: [A-Z][a-z -]+\n", err)
 
 
 def test_a_demo_that_is_stopped_leaves_nothing_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -11,6 +12,8 @@ from tests.cli.conftest import Cli, Development, started
 
 from assistance.cli import run
 from assistance.sandbox import starter
+from assistance.settings import Settings
+from assistance.store import open_store
 
 
 def test_it_serves_until_a_signal() -> None:
@@ -52,7 +55,18 @@ def test_a_taken_port_is_told(capfd: pytest.CaptureFixture[str]) -> None:
 async def test_a_second_service_on_the_same_file_is_refused(cli: Cli, development: Development) -> None:
     """SQLite has one process at a time: the second one says who has the file."""
     failure = (await cli("serve", "--dev", "--port", "0")).failure
-    assert failure.startswith("assistance: var/assistance.db is in use by process ")
+    assert failure.startswith("assistance: var/development.db is in use by process ")
+
+
+def test_development_mode_has_a_database_of_its_own(place: Path) -> None:
+    """Beside a service as in production, in the same folder: what that one has accepted is none of its business."""
+    with closing(open_store(Settings().database_url.get_secret_value())):
+        before = (place / "var" / "assistance.db").read_bytes()
+        with started("serve", "--dev", "--port", "0") as process:
+            assert process.stdout is not None
+            assert any(json.loads(line)["event"] == "serving" for line in process.stdout)
+        assert (place / "var" / "assistance.db").read_bytes() == before
+    assert (place / "var" / "development.db").exists()
 
 
 @pytest.mark.parametrize("role", ["api", "dispatcher"])

@@ -49,6 +49,15 @@ async def test_a_token_is_signed_by_the_development_issuer(cli: Cli, place: Path
     assert claims["exp"] > time.time()
 
 
+@pytest.mark.parametrize("subject", ["", "x" * 256, "bot\n7"], ids=["empty", "long", "two lines"])
+async def test_a_subject_that_no_service_takes_is_wrong_usage(cli: Cli, place: Path, subject: str) -> None:
+    """No token is made that would be refused everywhere."""
+    DevelopmentIssuer(place / VAR, ISSUER, AUDIENCE)
+    ran = await cli("token", "--subject", subject)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Invalid value for --subject: must be 1 to 255 characters" in ran.line
+
+
 async def test_a_token_may_do_all_by_default(cli: Cli, development: Development) -> None:
     """Without a scope, the token opens what a bot and its developer want to try, operating included."""
     token = (await cli("token")).out.strip()

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic_core import to_json
 
 from assistance.security import DevelopmentIssuer
-from assistance.settings.development import AUDIENCE, ISSUER, VAR
+from assistance.settings.development import AUDIENCE, DATABASE, ISSUER, VAR
 
 if TYPE_CHECKING:
     from assistance.sandbox import Sandbox
 
-__all__ = ["AUDIENCE", "ISSUER", "VAR", "ensure_routing_file", "fetch_from", "issuer", "jwks_router"]
+__all__ = ["AUDIENCE", "DATABASE", "ISSUER", "VAR", "ensure_routing_file", "fetch_from", "issuer", "jwks_router"]
 
 
 def issuer() -> DevelopmentIssuer:

@@ -121,7 +121,7 @@ def _telemetry(settings: Settings, opened: AsyncExitStack) -> tuple[Metrics, Tra
 
 
 def _database(settings: Settings, *, dev: bool) -> str:
-    return f"sqlite:///{development.VAR}/assistance.db" if dev else settings.database_url.get_secret_value()
+    return development.DATABASE if dev else settings.database_url.get_secret_value()
 
 
 def _routing(settings: Settings, sandbox: "Sandbox | None", clock: Clock) -> LiveRouting:

@@ -36,7 +36,7 @@ class Server:
 
     @classmethod
     def from_url(cls, url: str) -> "Server":
-        """Read `smtp://user:password@host:587`, `smtps://host:465`; `?tls=off` on loopback only.
+        """Read `smtp://user:password@host:587`, `smtps://host:465`; `?tls=off` on loopback only, and for nobody.
 
         Raises:
             ValueError: it is none of these; the text never shows the URL.
@@ -49,6 +49,8 @@ class Server:
         host = parts.hostname or ""
         if parts.query and not is_loopback(host):
             raise ValueError("?tls=off is for loopback addresses only")
+        if parts.query and "@" in parts.netloc:
+            raise ValueError("?tls=off goes with no user and password: nobody logs in without TLS")
         tls: Literal["implicit", "starttls", "off"] = "implicit" if parts.scheme == "smtps" else "starttls"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         return cls(host, parts.port or _PORTS[parts.scheme], "off" if parts.query else tls, user, password)

@@ -71,7 +71,7 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 class Email(Channel):
     """Sends one mail to all of `to`; delivered as soon as the server takes it for one of them.
 
-    With `?tls=off` no name and password are sent: AUTH is never spoken in clear.
+    A URL with `?tls=off` names no user and password: AUTH is never spoken in clear.
     """
 
     # Most submission servers limit connections, not mails; Microsoft 365 wants `pace: 30/m`, Amazon SES tells its own.

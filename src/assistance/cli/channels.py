@@ -1,6 +1,6 @@
 """`assistance channels` and `assistance channels test`."""
 
-from typing import Any
+from collections.abc import Iterable
 
 import typer
 
@@ -46,7 +46,7 @@ async def send_test(name: str, url: str, token: str | None) -> None:
     async with Http() as http:
         if await answers(url, http):
             service = Service(url, await find_token(token, url, _SCOPE, variables, http), http)
-            _known(name, (await service.get("/-/channels"))["data"])
+            known(name, await names(service))
             made = await service.post(f"/-/channels/{name}/test")
         else:
             from assistance.cli.channels_here import test_from_here  # noqa: PLC0415 - see `channels_here`
@@ -58,7 +58,13 @@ async def send_test(name: str, url: str, token: str | None) -> None:
     typer.echo(f"{name}: delivered in {made['seconds']:.3f} s")
 
 
-def _known(name: str, channels: list[dict[str, Any]]) -> None:
-    names = sorted(channel["channel"] for channel in channels)
-    if name not in names:
-        raise FailedError(f"unknown channel {name}; there are: {', '.join(names) or 'none'}")
+async def names(service: Service) -> list[str]:
+    """The channels of a running service. Raises FailedError."""
+    return [channel["channel"] for channel in (await service.get("/-/channels"))["data"]]
+
+
+def known(name: str, among: Iterable[str]) -> None:
+    """Raises FailedError, which names those that there are, where `name` is not `among` them."""
+    there = sorted(among)
+    if name not in there:
+        raise FailedError(f"unknown channel {name}; there are: {', '.join(there) or 'none'}")

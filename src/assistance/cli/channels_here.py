@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from assistance.app.health import Health
-from assistance.cli.failure import FailedError
+from assistance.cli.channels import known
 from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing, routing_file
 from assistance.dispatch import try_channel
@@ -39,8 +39,7 @@ async def test_from_here(name: str, variables: Mapping[str, str], url: str, http
         FailedError: there is no such channel, or the routing file cannot be used.
     """
     channels = read_routing(variables).channels
-    if name not in channels:
-        raise FailedError(f"unknown channel {name}; there are: {', '.join(sorted(channels)) or 'none'}")
+    known(name, channels)
     typer.echo(f"no service answers at {url}: the message goes out from here")
     logs = set_up_logging(form="console", level="info", fd=2)
     try:

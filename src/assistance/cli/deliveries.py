@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from assistance.cli.channels import known, names
 from assistance.cli.failure import plain
 from assistance.cli.service import Service, answers
 from assistance.cli.tokens import find_token
@@ -19,18 +20,21 @@ async def show_deliveries(state: str | None, channel: str | None, url: str, toke
     """Print what is stuck, a delivery a line, as the service at `url` knows it or, with none running, the store.
 
     Raises:
-        FailedError: neither can be asked.
+        FailedError: neither can be asked, or nothing is found of a `channel` that the routing file does not have.
     """
     wanted = {name: value for name, value in (("state", state), ("channel", channel)) if value is not None}
     variables = read_variables()
     async with Http() as http:
         if await answers(url, http):
             service = Service(url, await find_token(token, url, _SCOPE, variables, http), http)
-            _tell(await _pages(service, wanted))
+            found = await _pages(service, wanted)
+            if channel is not None and not found:
+                known(channel, await names(service))
         else:
             from assistance.cli.deliveries_here import stored_deliveries  # noqa: PLC0415 - see `channels_here`
 
-            _tell(await stored_deliveries(variables, url, state, channel))
+            found = await stored_deliveries(variables, url, state, channel)
+    _tell(found)
 
 
 async def _pages(service: Service, wanted: dict[str, str]) -> list[dict[str, Any]]:
@@ -57,13 +61,15 @@ async def replay(selection: dict[str, Any], url: str, token: str | None) -> None
     """Send again what `selection`, the body of `POST /-/replay`, names, and print it.
 
     Raises:
-        FailedError: the selection is refused, or nobody can be asked.
+        FailedError: the selection is refused, nobody can be asked, or nothing is found of an unknown channel.
     """
     variables = read_variables()
     async with Http() as http:
         if await answers(url, http):
             service = Service(url, await find_token(token, url, _SCOPE, variables, http), http)
             said = await service.post("/-/replay", selection)
+            if "channel" in selection and not said["count"]:
+                known(selection["channel"], await names(service))
         else:
             from assistance.cli.deliveries_here import replay_here  # noqa: PLC0415 - see `channels_here`
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from assistance.cli.channels import known
 from assistance.cli.failure import FailedError
 from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing
@@ -19,17 +20,24 @@ _MOST = 10_000
 async def stored_deliveries(
     variables: Mapping[str, str], url: str, state: str | None, channel: str | None
 ) -> list[dict[str, Any]]:
-    """What the store has, as `GET /-/deliveries` shows it. Raises FailedError: it cannot be used."""
+    """What the store has, as `GET /-/deliveries` shows it.
+
+    Raises:
+        FailedError: it cannot be used, or has nothing of a `channel` that the routing file does not have.
+    """
     states = STUCK if state is None else frozenset({State(state)})
     with stored(variables, url, "this is what the store remembers") as store:
-        return [owed_shown(each) for each in await store.deliveries(Selection(_MOST, states, channel))]
+        found = await store.deliveries(Selection(_MOST, states, channel))
+    if channel is not None and not found:
+        known(channel, read_routing(variables).channels)
+    return [owed_shown(each) for each in found]
 
 
 async def replay_here(variables: Mapping[str, str], url: str, selection: dict[str, Any]) -> dict[str, Any]:
     """Make it due in the store, as `POST /-/replay` does; the next process to dispatch sends it.
 
     Raises:
-        FailedError: the selection is refused, or the store cannot be used.
+        FailedError: the selection is refused, the store cannot be used, or has nothing of an unknown channel.
     """
     try:
         wanted = Replay.model_validate(selection)
@@ -38,4 +46,7 @@ async def replay_here(variables: Mapping[str, str], url: str, selection: dict[st
         raise FailedError(": ".join([*map(str, first["loc"][:1]), first["msg"]])) from None
     with stored(variables, url, "it goes out when one runs again") as store:
         desk = Desk(store, SystemClock(), lambda: read_routing(variables))
-        return replay_shown(wanted, await desk.replay(wanted.selection(), "cli", dry_run=wanted.dry_run))
+        sent = await desk.replay(wanted.selection(), "cli", dry_run=wanted.dry_run)
+    if wanted.channel is not None and not sent.keys:
+        known(wanted.channel, read_routing(variables).channels)
+    return replay_shown(wanted, sent)

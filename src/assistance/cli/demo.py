@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import typer
@@ -40,16 +40,26 @@ def show_demo(folder: Path | None) -> None:
     """Play the main job and print what arrived. The demo's files stay in `folder`, if one is named.
 
     Raises:
-        FailedError: it went wrong; the last lines of the service's log have been printed.
+        FailedError: it went wrong; if the service had begun, the last lines of its log have been printed.
     """
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="assistance-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         try:
             asyncio.run(_play(folder))
         except asyncio.CancelledError:
             raise FailedError("stopped by a signal") from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # One that is there may take no files all the same.
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FailedError(f"the demo's files cannot be kept in {folder}: {error.strerror}") from None
 
 
 async def _play(folder: Path) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
 from assistance.cli.failure import FailedError
 from assistance.cli.variables import database_url
+from assistance.settings.development import DATABASE
 from assistance.store import Store, StoreRefusedError, open_store
 from assistance.store.sqlite import sqlite_path
 
@@ -21,7 +23,7 @@ def stored(variables: Mapping[str, str], url: str, remark: str) -> Iterator[Stor
     database = database_url(variables)
     try:
         if database.startswith("sqlite:") and not (path := sqlite_path(database)).exists():
-            raise StoreRefusedError(f"there is no {path} here")  # noqa: TRY301 - told like any other refusal
+            raise StoreRefusedError(_absent(path))  # noqa: TRY301 - told like any other refusal
         store = open_store(database)
     except StoreRefusedError as error:
         raise FailedError(f"no service answers at {url}, and {error}; --url says where the service is") from None
@@ -30,3 +32,9 @@ def stored(variables: Mapping[str, str], url: str, remark: str) -> Iterator[Stor
         yield store
     finally:
         store.close()
+
+
+def _absent(path: Path) -> str:
+    # Not asked unbidden: what it says is not what production's would.
+    other = f", only development mode's: ASSISTANCE_DATABASE_URL={DATABASE} asks it"
+    return f"there is no {path} here{other if sqlite_path(DATABASE).exists() else ''}"

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import typer
+
 from assistance.cli.failure import FailedError
 from assistance.model import SystemClock, Verdict
 from assistance.outgoing import Http, is_loopback
 from assistance.security import DevelopmentIssuer
+from assistance.security.claims import MAX_SUBJECT, is_subject
 from assistance.settings import Secret
 from assistance.settings.development import AUDIENCE, ISSUER, VAR
 
@@ -15,7 +18,15 @@ _OK = 200
 
 
 def development_token(scope: str, subject: str) -> str:
-    """A token by the key below `var/`. Raises FailedError where there is none."""
+    """A token by the key below `var/`.
+
+    Raises:
+        FailedError: there is none.
+        typer.BadParameter: the service would take no token for `subject`.
+    """
+    if not is_subject(subject):
+        said = f"must be 1 to {MAX_SUBJECT} characters, none of them a control character"
+        raise typer.BadParameter(said, param_hint="--subject")
     return _issuer().token(scope, subject, now=SystemClock().now())
 
 

@@ -77,7 +77,7 @@ class Delivery:
 
     @property
     def key(self) -> str:
-        """The same on every try: `Message-ID`, `webhook-id`, Slack's metadata."""
+        """The same on every try: `Message-ID`, Slack's metadata."""
         return f"{self.request_id}.{self.n}"
 
     @property

@@ -52,8 +52,8 @@ class Sandbox:
     def redirect(self, type_: str, raw: Mapping[str, Any]) -> dict[str, Any]:
         """The channel's settings as development mode uses them: nothing but loopback is ever reached.
 
-        `raw` is the channel of the routing file, without or with its `type`. Loopback addresses of the developer's own
-        fakes stay as they are.
+        `raw` is the channel of the routing file, without or with its `type`. Mail always goes to the fake; Slack does
+        unless the file names a fake of the developer's own, on loopback.
 
         Raises:
             ValueError: a channel of another type has an address elsewhere; a plain sentence, without values.
@@ -62,7 +62,7 @@ class Sandbox:
         if type_ == "slack":
             return redirected_slack(raw, self.slack.api_url, environ)
         if type_ == "email":
-            return redirected_email(raw, environ)
+            return redirected_email(raw)
         return dict(raw) if type_ == "log" else confined(type_, raw, environ)
 
     async def play_slack(self, mode: SlackMode) -> None:

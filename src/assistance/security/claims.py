@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 from assistance.security.principal import InvalidToken, Principal
 
@@ -64,9 +64,14 @@ def _instant(claims: dict[str, Any], name: str) -> float | None:
     raise InvalidToken("The token's times are not numbers.")
 
 
+def is_subject(value: object) -> TypeGuard[str]:
+    """Whether somebody can be called so: some characters, not too many, none that controls a terminal."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT and not _CONTROL.search(value)
+
+
 def _subject(claims: dict[str, Any]) -> str:
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or _CONTROL.search(subject):
+    if not is_subject(subject):
         raise InvalidToken("The token has no usable subject.")
     return subject
 
