@@ -55,6 +55,7 @@ def build_api(
     protect(
         app,
         services.clock,
+        accepts=accepts,
         max_concurrency=max_concurrency,
         trusted_proxies=trusted_proxies,
         on_answer=services.metrics.answered,

@@ -29,6 +29,7 @@ def protect(
     app: FastAPI,
     clock: Clock,
     *,
+    accepts: bool = True,
     max_concurrency: int,
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
     body_seconds: float = BODY_SECONDS,
@@ -38,10 +39,12 @@ def protect(
     """Put the layers around `app`.
 
     They stand inside of FastAPI's own telemetry, so that what they log belongs to the request's span, and outside of
-    everything that is ours. `scope["state"]` then has `request_id`; who authenticates adds `client`, for the log.
+    everything that is ours. `scope["state"]` then has `request_id`; who authenticates adds `client`, for the log. A
+    process that `accepts` takes asks by the short cut.
     """
     app.add_middleware(BodyLimits, seconds=body_seconds)
-    app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask, body_seconds=body_seconds)
+    if accepts:
+        app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask, body_seconds=body_seconds)
     app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
     app.add_middleware(Envelope, clock=clock, on_answer=on_answer, on_refusal=on_refusal)
 
