@@ -56,11 +56,11 @@ async def test_a_test_message_arrives(cli: Cli, development: Development) -> Non
 
 @pytest.fixture
 async def production(place: Path) -> AsyncIterator[FakeSmtp]:
-    """A mail relay on this machine, and a routing file that names it by a file and Slack by an address."""
+    """A mail relay on this machine, and a routing file that names it by a file and Slack by its address."""
     async with FakeSmtp() as relay:
         (place / "relay").write_text(relay.url)
         mail = "type: email, smtp: file:relay, from: a@example.com, to: [b@example.com]"
-        team = "type: slack, token: file:relay, channel: C0SALES, api_url: 'http://127.0.0.1:1/'"
+        team = "type: slack, token: file:relay, channel: C0SALES, api_url: 'https://slack.com/api/'"
         topics = "sales: {steps: [{notify: [team, mail]}]}"
         (place / "assistance.yaml").write_text(
             f"channels:\n  team: {{{team}}}\n  mail: {{{mail}}}\ntopics:\n  {topics}\n"
@@ -71,7 +71,7 @@ async def production(place: Path) -> AsyncIterator[FakeSmtp]:
 async def test_development_mode_talks_to_its_sandbox_alone(
     cli: Cli, production: FakeSmtp, development: Development
 ) -> None:
-    """Whatever the routing file names, on this machine too, the message is in the sandbox and nowhere else."""
+    """Slack, and a mail server on this machine too: the message is in the sandbox and nowhere else."""
     for name in ("team", "mail"):
         assert (await cli("channels", "test", name, "--url", development.url)).code == 0
     assert development.house.sandbox is not None

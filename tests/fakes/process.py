@@ -236,8 +236,11 @@ class ServiceProcess:
 
 
 def inherited() -> dict[str, str]:
-    """The environment without settings of ours; compiled code is kept beside its source, as where it is installed."""
-    others = ("ASSISTANCE_", "AUTH0_", "OTEL_", "EDGE_", "TEST_CLIENT_", "PYTHONDONTWRITEBYTECODE")
+    """The environment without settings of ours and of a `make` that runs us.
+
+    Compiled code is kept beside its source, as where it is installed.
+    """
+    others = ("ASSISTANCE_", "AUTH0_", "OTEL_", "EDGE_", "TEST_CLIENT_", "PYTHONDONTWRITEBYTECODE", "MAKE", "MFLAGS")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 

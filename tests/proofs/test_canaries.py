@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import trustme
 from tests.conftest import Say
 from tests.fakes.process import SECRET_KEY, SLACK_TOKEN, ServiceProcess, surroundings
+from tests.fakes.tls import server_context
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 
 from assistance.sandbox.slack import Fault
-from assistance.sandbox.smtp import SmtpFault
+from assistance.sandbox.smtp import FakeSmtp, SmtpFault
 
 WORDS = "canary-words-7d1"
 PASSWORD = "canary-password-93b"
@@ -87,14 +89,18 @@ async def test_no_secret_and_no_word_of_a_customer_is_told(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
     """Over a whole run with every kind of failure, nothing that was planted is in the log, the metrics, a refusal."""
-    async with surroundings(tmp_path) as around:
-        smtp = around.smtp.url.replace("smtp://", f"smtp://ana:{PASSWORD}@")
-        options = {"SMTP_URL": smtp, "ASSISTANCE_SECRET_KEY": SECRET_KEY, "ASSISTANCE_LOG_LEVEL": "debug"}
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    # Without TLS nobody would log in.
+    encrypted = FakeSmtp(starttls=server_context(authority, "127.0.0.1"), users={"ana": PASSWORD})
+    async with surroundings(tmp_path) as around, encrypted as smtp:
+        options = {"SMTP_URL": smtp.url, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+        options |= {"ASSISTANCE_SECRET_KEY": SECRET_KEY, "ASSISTANCE_LOG_LEVEL": "debug"}
         async with serving(around, database, **options) as service:
             # One fault for each of the first messages, whose next try is within 2 s.
             echo = json.dumps({"ok": False, "error": WORDS, "token": SLACK_TOKEN}).encode()
             around.slack.script(Fault(raw=echo), Fault(raw=echo[:20]), Fault(status=500, raw=echo), Fault(drop=True))
-            around.smtp.script(
+            smtp.script(
                 SmtpFault(stage="DOT", code=451, text=f"{WORDS} {PASSWORD}"), SmtpFault(stage="MAIL", drop=True)
             )
             refusals = await _wrong_in_every_way(service)
@@ -107,6 +113,7 @@ async def test_no_secret_and_no_word_of_a_customer_is_told(
         leaks = _leaks(told, around.bearer["Authorization"].split()[1])
     say(f"{len(log.splitlines())} log lines, {len(refusals)} refusals, {sum(map(len, told.values()))} bytes: {leaks}")
     assert len(refusals) > 12
+    assert len(smtp.messages) > 0
     assert leaks == []
 
 

@@ -22,9 +22,9 @@ HANG = 4.0
 
 
 async def _overtaken(
-    folder: Path, database: Database, rng: random.Random, *bugs: str
+    folder: Path, database: Database, rng: random.Random, says: str, *bugs: str
 ) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]], int]:
-    """What is stored once another process has delivered, what after the sleeper had its say, and how many copies."""
+    """What is stored once another process has delivered, what after the sleeper `says` its word, and the copies."""
     (ask,) = asks(1, rng)
     ask.topic = "sales"
     plants = ("short_leases", *database.sharing, *bugs)
@@ -40,7 +40,7 @@ async def _overtaken(
         await settled(other, database)
         before = _stored(database)
         sleeper.signal(signal.SIGCONT)
-        await sleeper.logged("delivery_retrying")
+        await sleeper.logged(says)
         await other.when(lambda: _nothing_more(database))
         after = _stored(database)
         return before, after, len(around.slack.messages)
@@ -60,7 +60,7 @@ def _stored(database: Database) -> Sequence[Row[Any]]:
 
 async def test_a_late_writer_changes_nothing(tmp_path: Path, database: Database, rng: random.Random, say: Say):
     """Stopped in mid-send, overtaken by another process, woken up: what it has to say then is not written."""
-    before, after, copies = await _overtaken(tmp_path, database, rng)
+    before, after, copies = await _overtaken(tmp_path, database, rng, "late_outcome_ignored")
     say(f"{before[0].state} with fence {before[0].fence}, then {after[0].state} with {after[0].fence}; {copies} copy")
     assert before[0].state == "delivered"
     assert after == before
@@ -70,6 +70,6 @@ async def test_a_late_writer_changes_nothing(tmp_path: Path, database: Database,
 @ONE_IN_CI
 async def test_the_stall_finds_a_store_without_fences(tmp_path: Path, database: Database, rng: random.Random, say: Say):
     """With the fence taken out, the late writer overwrites what has been delivered, and the proof says so."""
-    before, after, _ = await _overtaken(tmp_path, database, rng, "no_fence")
+    before, after, _ = await _overtaken(tmp_path, database, rng, "delivery_retrying", "no_fence")
     say(f"planted no fence: {before[0].state}, then {after[0].state}")
     assert after != before
