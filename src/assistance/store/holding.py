@@ -10,15 +10,13 @@ from assistance.model import AssistanceRequest, Delivery, Event, EventType, Kind
 from assistance.store.conversations import updates_of
 from assistance.store.errors import ChangedError, ConflictError, NotFoundError
 from assistance.store.rows import delivery_of, delivery_row, event_row, request_of, request_row
-from assistance.store.schema import deliveries, events, requests
+from assistance.store.schema import WAITING, deliveries, events, requests
 
 Item = TypeVar("Item", bound="Ordered")
 Result = TypeVar("Result")
 
 Guard = Callable[[AssistanceRequest, Sequence[Delivery]], bool]
 """Whether the request is still the one that the caller has seen; pure, for it may be asked twice."""
-
-_WAITING = frozenset({State.PENDING, State.RETRYING, State.PARKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def owe(connection: Connection, request: AssistanceRequest, more: Sequence[Deliv
 
 def skip_waiting(connection: Connection, owed: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
     """The deliveries, as `hold` gives them, those notices skipped that have not gone out."""
-    waiting = {d.n for d in owed if d.kind is Kind.NOTICE and d.state in _WAITING}
+    waiting = {d.n for d in owed if d.kind is Kind.NOTICE and (d.state in WAITING or d.state is State.PARKED)}
     if not waiting:
         return owed
     connection.execute(

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select, text, tupl
 
 from assistance.model import Delivery, State
 from assistance.store.bulk import locked_rows
-from assistance.store.schema import deliveries, is_sending
+from assistance.store.schema import WAITING, deliveries, is_sending
 
 Key = tuple[str, int]
 """A delivery's request and number."""
@@ -40,7 +40,6 @@ def shared_now(connection: Connection, now: float) -> float:
 
 _SERVER_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 
-_WAITING = frozenset({State.PENDING, State.RETRYING})
 NOT_LEASED = {"lease_owner": None, "lease_until": None}
 WAITING_AGAIN = case((deliveries.c.attempts > 0, str(State.RETRYING)), else_=str(State.PENDING))
 
@@ -66,7 +65,7 @@ def still_leased(connection: Connection, leased: Sequence[Delivery], gone_out: C
     fences = {
         (row.request_id, row.n, row.fence)
         for row in rows
-        if row.state == State.SENDING or (row.state in _WAITING and (row.request_id, row.n) in gone_out)
+        if row.state == State.SENDING or (row.state in WAITING and (row.request_id, row.n) in gone_out)
     }
     held = []
     for delivery in leased:

@@ -31,7 +31,8 @@ metadata = MetaData()
 _id = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 
 _UNTAKEN = frozenset({Status.ACCEPTED, Status.NOTIFIED})
-_WAITING = frozenset({State.PENDING, State.RETRYING})
+WAITING = frozenset({State.PENDING, State.RETRYING})
+"""To be sent when its time comes."""
 STUCK = frozenset({State.RETRYING, State.PARKED, State.FAILED})
 """Neither delivered nor simply waiting for its time."""
 
@@ -51,7 +52,7 @@ _open = _among("status", OPEN)
 _talking = f"conversation_id IS NOT NULL AND {_open}"
 _failed = "status = 'failed'"
 _untaken = _among("status", _UNTAKEN)
-_waiting = _among("state", _WAITING)
+_waiting = _among("state", WAITING)
 _stuck = _among("state", STUCK)
 
 requests = Table(
@@ -243,7 +244,7 @@ def open_among(table: FromClause) -> ColumnElement[bool]:
 
 is_open = open_among(requests)
 is_untaken = _one_of(requests.c.status, _UNTAKEN)
-is_waiting = _one_of(deliveries.c.state, _WAITING)
+is_waiting = _one_of(deliveries.c.state, WAITING)
 is_sending = _one_of(deliveries.c.state, {State.SENDING})
 is_parked = _one_of(deliveries.c.state, {State.PARKED})
 owes_notice = exists().where(

@@ -40,11 +40,10 @@ from assistance.store.reading import Query, Seen
 from assistance.store.replaying import Owed, Retry, Selection
 from assistance.store.rerouting import Reroute
 from assistance.store.retention import Retained
+from assistance.store.schema import WAITING
 from assistance.store.settling import Settled, Settlement
 from assistance.store.taking import Take, Taken
 from assistance.store.writer import Operation, Writer
-
-_WAITING = frozenset({State.PENDING, State.RETRYING})
 
 
 class Store:
@@ -261,4 +260,4 @@ class Store:
 
 
 def _any_due(owed: Sequence[Delivery], now: float) -> bool:
-    return any(delivery.state in _WAITING and delivery.due_at <= now for delivery in owed)
+    return any(delivery.state in WAITING and delivery.due_at <= now for delivery in owed)
