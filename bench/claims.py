@@ -17,9 +17,9 @@ import psycopg
 from sqlalchemy import Engine, text
 
 from assistance.store import Lease, Take, migrate
-from assistance.store.postgresql import open_postgresql
-from assistance.store.sqlite import open_sqlite
-from assistance.store.taking import take
+from assistance.store.engine.postgresql import open_postgresql
+from assistance.store.engine.sqlite import open_sqlite
+from assistance.store.queue.taking import take
 
 ROUNDS = 300
 ROOM = 20

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from assistance.channels import channel_class, channel_types
-from assistance.routing.schema import CallbackEntry, FileEntry, RouteTestEntry, StepEntry, TopicEntry
+from assistance.routing.file.schema import CallbackEntry, FileEntry, RouteTestEntry, StepEntry, TopicEntry
 
 PAGE = Path(__file__).with_name("reference.md")
 COMMANDS = [

@@ -16,7 +16,7 @@ import structlog
 from assistance.app import House, live, open_house
 from assistance.app.development import ensure_routing_file
 from assistance.cli import run
-from assistance.http.server import HttpServer, listen
+from assistance.server.server import HttpServer, listen
 from assistance.settings import load_settings
 
 _OURS = ("ASSISTANCE_", "AUTH0_", "OTEL_", "TEST_CLIENT_", "SLACK_TOKEN", "SMTP_URL")

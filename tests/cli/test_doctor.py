@@ -13,7 +13,8 @@ from tests.fakes.tokens import Forger
 
 from assistance.sandbox.slack import FakeSlack
 from assistance.sandbox.smtp import FakeSmtp
-from assistance.store import migrations, open_store
+from assistance.store import open_store
+from assistance.store.engine import migrations
 
 ROUTING = """
 channels:

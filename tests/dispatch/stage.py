@@ -15,15 +15,7 @@ from tests.fakes.clock import ManualClock
 from assistance.channels import Channel
 from assistance.dispatch import Dispatcher
 from assistance.intake import Ask, Caller, Intake
-from assistance.model import (
-    AssistanceRequest,
-    Attempt,
-    Delivery,
-    Event,
-    EventType,
-    Status,
-    uuid7,
-)
+from assistance.model import AssistanceRequest, Attempt, Delivery, Event, EventType, Status, uuid7
 from assistance.outgoing import Http
 from assistance.outgoing.http import Timeouts
 from assistance.routing import Routing, Step, Topic, parse_hours

@@ -13,10 +13,10 @@ from tests.fakes.jwks import JwksServer
 from tests.fakes.tokens import Forger
 
 from assistance.app import House, Role, live, open_house
-from assistance.http.server import HttpServer, listen
 from assistance.model import Clock
 from assistance.sandbox.slack import FakeSlack
 from assistance.sandbox.smtp import FakeSmtp
+from assistance.server.server import HttpServer, listen
 from assistance.settings import load_settings
 
 AUDIENCE = "https://assistance.example"

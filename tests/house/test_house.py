@@ -11,9 +11,9 @@ import pytest
 from pip._internal.models.index import PyPI
 
 ROOT = Path(__file__).parents[2]
-MODULE_LINES = 300
-MIGRATIONS = ROOT / "src/assistance/store/migrations/versions"
-FUNCTION_LINES = 40
+MODULE_LINES = 400
+MIGRATIONS = ROOT / "src/assistance/store/engine/migrations/versions"
+FUNCTION_LINES = 60
 SAYS_NOTHING = re.compile(r"_?(utils?|helpers?|common|base|managers?|misc)")
 MOCKS = re.compile(r"\b(mock\.patch|MagicMock|AsyncMock|create_autospec)\b")
 SLEEPS = re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))")
@@ -64,13 +64,13 @@ def none_of(offenders: list[str]) -> None:
 
 
 def test_every_module_fits_on_a_few_screens() -> None:
-    """No module is longer than 300 lines."""
+    """No module is longer than 400 lines."""
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules("src", "tests", "bench")}
     none_of([f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MODULE_LINES])
 
 
 def test_every_function_fits_on_a_screen() -> None:
-    """No function is longer than 40 lines, its docstring included; a migration is a list, however long."""
+    """No function is longer than 60 lines, its docstring included; a migration is a list, however long."""
     too_long = [
         f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}, {length} lines"
         for path in modules("src", "tests", "bench")

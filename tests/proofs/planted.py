@@ -17,12 +17,15 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from assistance.api import ask
 from assistance.channels import slack
 from assistance.cli import main
 from assistance.dispatch import delivering, dispatcher, housekeeping
-from assistance.http import asking, middleware
 from assistance.model import State
-from assistance.store import Acceptance, Accepted, postgresql, reader, settling, sqlite, store, writer
+from assistance.server import envelope
+from assistance.store import Acceptance, Accepted, store
+from assistance.store.engine import postgresql, reader, sqlite, writer
+from assistance.store.queue import settling
 
 
 def put(owner: Any, name: str, value: Any) -> Any:
@@ -71,7 +74,7 @@ def no_escaping() -> None:
 
 def body_not_compared() -> None:
     """A used idempotency key is answered whatever the body."""
-    put(asking, "fingerprint", lambda _value: b"")
+    put(ask, "fingerprint", lambda _value: b"")
 
 
 def short_leases() -> None:
@@ -173,7 +176,7 @@ def amid_answer(pass_: Callable[[], None]) -> None:
         if message.get("status") == 201:
             pass_()
 
-    before = put(middleware._Answer, "__call__", say)
+    before = put(envelope._Answer, "__call__", say)
 
 
 def after_claim(pass_: Callable[[], None]) -> None:

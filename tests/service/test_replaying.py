@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.service import Service
 from tests.service.following import all_delivered, failed, owed, time_line
 
-from assistance import desk
+from assistance.desk import desk
 from assistance.model import Delivery, State, rfc3339
 from assistance.sandbox.slack import Fault
 

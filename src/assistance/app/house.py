@@ -14,16 +14,14 @@ import structlog
 from fastapi import FastAPI
 
 from assistance import __version__
+from assistance.access.access import Access
+from assistance.access.limits import RateLimit
+from assistance.access.services import Services
+from assistance.access.waiting import WaitingRoom
+from assistance.api.app import build_api
 from assistance.app import development
-from assistance.app.gauges import watch
-from assistance.app.health import Health
 from assistance.desk import Desk
-from assistance.dispatch import Auditor, BacklogWatch, Dispatcher, try_channel
-from assistance.http.access import Access
-from assistance.http.api import build_api
-from assistance.http.limits import RateLimit
-from assistance.http.services import Services
-from assistance.http.waiting import WaitingRoom
+from assistance.dispatch import Dispatcher, try_channel
 from assistance.intake import Intake
 from assistance.model import Attempt, Clock, SteadyClock, SystemClock, uuid7
 from assistance.outgoing import Http
@@ -32,6 +30,9 @@ from assistance.security import Fetch, Jwks, KeySource, TokenVerifier
 from assistance.settings import Settings
 from assistance.store import Store, open_store
 from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing
+from assistance.watch import Auditor, BacklogWatch
+from assistance.watch.gauges import watch
+from assistance.watch.health import Health
 
 if TYPE_CHECKING:
     from assistance.sandbox import Sandbox

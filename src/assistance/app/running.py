@@ -16,14 +16,14 @@ import structlog
 
 from assistance import __version__
 from assistance.app import development
-from assistance.app.dead_man import ping_while_well
 from assistance.app.house import House, Role, open_house
 from assistance.app.timekeeping import TimeKeeping
-from assistance.http.server import HttpServer, listen
 from assistance.routing import Routing, RoutingError, load
+from assistance.server.server import HttpServer, listen
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
 from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
 from assistance.telemetry import Logs, set_up_log_export, set_up_logging
+from assistance.watch.dead_man import ping_while_well
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from assistance.app.health import Health
 from assistance.cli.channels import known
 from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing, routing_file
@@ -17,6 +16,7 @@ from assistance.model import SystemClock
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting
 from assistance.telemetry import set_up_logging
+from assistance.watch.health import Health
 
 
 async def stored_health(variables: Mapping[str, str], url: str) -> list[dict[str, Any]]:

@@ -213,6 +213,6 @@ def demo(
     ] = None,
 ) -> None:
     """Start the service, ask for sales and for pricing, and show what arrived and what became of it."""
-    from assistance.cli.demo import show_demo
+    from assistance.cli.demo.demo import show_demo
 
     show_demo(folder)

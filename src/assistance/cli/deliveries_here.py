@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from assistance.api.deliveries import Replay, owed_shown, replay_shown
 from assistance.cli.channels import known
 from assistance.cli.failure import FailedError
 from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing
 from assistance.desk import Desk
-from assistance.http.replaying import Replay, owed_shown, replay_shown
 from assistance.model import State, SystemClock
 from assistance.store import STUCK, Selection
 

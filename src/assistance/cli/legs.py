@@ -17,12 +17,12 @@ from assistance.model import Verdict
 from assistance.outgoing import Http
 from assistance.routing import Routing, RoutingError, load
 from assistance.security import KeySource
-from assistance.security.jwks import PATIENCE
-from assistance.security.keys import KeySet, UnreadableKeysError
+from assistance.security.tokens.jwks import PATIENCE
+from assistance.security.tokens.keys import KeySet, UnreadableKeysError
 from assistance.settings import Settings, SettingsError, load_settings
 from assistance.store import StoreRefusedError, open_store
-from assistance.store.migrations import current, newest
-from assistance.store.sqlite import check_library, lock, sqlite_engines, sqlite_path
+from assistance.store.engine.migrations import current, newest
+from assistance.store.engine.sqlite import check_library, lock, sqlite_engines, sqlite_path
 from assistance.telemetry.otlp import exporters
 
 _SECONDS = 20.0

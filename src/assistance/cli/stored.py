@@ -10,7 +10,7 @@ from assistance.cli.failure import FailedError
 from assistance.cli.variables import database_url
 from assistance.settings.development import DATABASE
 from assistance.store import Store, StoreRefusedError, open_store
-from assistance.store.sqlite import sqlite_path
+from assistance.store.engine.sqlite import sqlite_path
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from assistance.cli.failure import FailedError
 from assistance.model import SystemClock, Verdict
 from assistance.outgoing import Http, is_loopback
 from assistance.security import DevelopmentIssuer
-from assistance.security.claims import MAX_SUBJECT, is_subject
+from assistance.security.tokens.claims import MAX_SUBJECT, is_subject
 from assistance.settings import Secret
 from assistance.settings.development import AUDIENCE, ISSUER, VAR
 

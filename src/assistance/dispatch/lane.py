@@ -4,13 +4,12 @@ import asyncio
 import math
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextvars import Context
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from assistance.channels import Channel
 from assistance.dispatch.breaker import Breaker
-from assistance.dispatch.carrier import Carrier
 from assistance.dispatch.outcome import Try
 from assistance.dispatch.pace import Flow, Pace
 from assistance.dispatch.report import Report
@@ -27,6 +26,22 @@ _MOST = 256
 
 _LAST_WORDS = 2.0
 """Seconds for giving back, when stopping, what was cut short."""
+
+
+class Carrier(Protocol):
+    """What a lane does with its works."""
+
+    async def send(self, lane: "Lane", work: Work) -> Try:
+        """Try once; raises nothing but CancelledError."""
+        ...
+
+    async def record(self, lane: "Lane", work: Work, made: Try, *, probing: bool) -> None:
+        """Learn from the try and write down what became of it."""
+        ...
+
+    async def release(self, lane: "Lane", works: Sequence[Work]) -> None:
+        """Give works back to the store as if they had never been leased."""
+        ...
 
 
 class Lane:

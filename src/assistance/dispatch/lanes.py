@@ -3,8 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from assistance.channels import Channel
-from assistance.dispatch.carrier import Carrier
-from assistance.dispatch.lane import Lane
+from assistance.dispatch.lane import Carrier, Lane
 from assistance.model import Clock, Reason
 from assistance.store import LaneState, Work, brief
 

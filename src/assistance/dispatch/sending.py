@@ -10,9 +10,9 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from assistance.channels import Channel
-from assistance.dispatch.message import compose
 from assistance.dispatch.outcome import Try, attempt_of
-from assistance.dispatch.rewriting import aloud, rewritten
+from assistance.messages.notice import compose
+from assistance.messages.update import aloud, rewritten
 from assistance.model import (
     Attempt,
     Clock,

@@ -1,9 +1,9 @@
 """The routing file: what it may say, what it says now, and what that means for one request."""
 
 from assistance.routing.explain import ExplainedStep, Explanation, explain
+from assistance.routing.file.load import load
 from assistance.routing.hours import Hours, parse_hours
 from assistance.routing.live import LiveRouting
-from assistance.routing.load import load
 from assistance.routing.moment import MOMENT, parse_moment
 from assistance.routing.plan import expected_response, plan
 from assistance.routing.problem import Problem, RoutingError

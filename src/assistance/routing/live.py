@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from assistance.model import Clock
-from assistance.routing.entries import Redirect
-from assistance.routing.load import load
+from assistance.routing.file.entries import Redirect
+from assistance.routing.file.load import load
 from assistance.routing.problem import Problem, RoutingError
 from assistance.routing.routing import Routing
 from assistance.routing.watched import LOOK_EVERY, Watched

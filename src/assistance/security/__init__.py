@@ -2,12 +2,12 @@
 
 from assistance.security.hooks import signed_by_slack
 from assistance.security.issuer import DevelopmentIssuer
-from assistance.security.jwks import Jwks
-from assistance.security.keys import ALGORITHMS
 from assistance.security.links import BadLink, Signer
-from assistance.security.principal import CannotVerify, InvalidToken, Principal
-from assistance.security.source import Fetch, KeySource
-from assistance.security.tokens import TokenVerifier
+from assistance.security.tokens.jwks import Jwks
+from assistance.security.tokens.keys import ALGORITHMS
+from assistance.security.tokens.principal import CannotVerify, InvalidToken, Principal
+from assistance.security.tokens.source import Fetch, KeySource
+from assistance.security.tokens.verifier import TokenVerifier
 
 __all__ = [
     "ALGORITHMS",

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from assistance.model import uuid7
-from assistance.security.strict import to_base64url
+from assistance.security.tokens.strict import to_base64url
 
 KEY_FILE = "development-issuer.pem"
 

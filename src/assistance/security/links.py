@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from assistance.security.strict import from_base64url, json_object, to_base64url
+from assistance.security.tokens.strict import from_base64url, json_object, to_base64url
 
 MAX_CHARACTERS = 4096
 """Of a signed value; nothing longer is looked at."""

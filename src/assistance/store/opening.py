@@ -6,9 +6,9 @@ from opentelemetry.trace import NoOpTracer, Tracer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from assistance.store.engine.migrations import upgrade
+from assistance.store.engine.sqlite import damaged, lock, open_sqlite, sqlite_engines, sqlite_path
 from assistance.store.errors import StoreRefusedError
-from assistance.store.migrations import upgrade
-from assistance.store.sqlite import damaged, lock, open_sqlite, sqlite_engines, sqlite_path
 from assistance.store.store import Store
 
 Revisions = tuple[str | None, str | None]
@@ -33,7 +33,7 @@ def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None, 
             raise damaged(error) from None
         return Store(database, on_commit, tracer or NoOpTracer())
     # Imported here: SQLite's users do without the other driver's memory and time.
-    from assistance.store.postgresql import open_postgresql  # noqa: PLC0415
+    from assistance.store.engine.postgresql import open_postgresql  # noqa: PLC0415
 
     return Store(open_postgresql(url), on_commit, tracer or NoOpTracer())
 
@@ -47,7 +47,7 @@ def migrate(url: str) -> Revisions:
         StoreRefusedError: it cannot be used as it is; the text says what to do.
     """
     if not _is_sqlite(url):
-        from assistance.store.postgresql import migrating_engine, unusable  # noqa: PLC0415
+        from assistance.store.engine.postgresql import migrating_engine, unusable  # noqa: PLC0415
 
         return _upgrade(migrating_engine(url), unusable)
     path = sqlite_path(url)

@@ -6,44 +6,29 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 from assistance.model import Attempt, Delivery, Event, State
-from assistance.store import (
-    accepting,
-    auditing,
-    clocks,
-    erasing,
-    following,
-    lanes,
-    leasing,
-    lifecycle,
-    parking,
-    reading,
-    replaying,
-    rerouting,
-    retention,
-    settling,
-    taking,
-)
-from assistance.store.accepting import Accepted, NewRequest
-from assistance.store.auditing import Backlog, Evidence
-from assistance.store.changes import Changes
-from assistance.store.clocks import Clocks
-from assistance.store.database import Database
-from assistance.store.erasing import Erasure
-from assistance.store.following import FollowUp, Reply
-from assistance.store.holding import Moved, Ordered
-from assistance.store.lanes import Failing, Freeze, LaneState
-from assistance.store.leasing import Recovery, Renewal
-from assistance.store.lifecycle import Move
-from assistance.store.parking import Park, Unpark
-from assistance.store.reader import Reader
-from assistance.store.reading import Query, Seen
-from assistance.store.replaying import Owed, Retry, Selection
-from assistance.store.rerouting import Reroute
-from assistance.store.retention import Retained
-from assistance.store.schema import WAITING
-from assistance.store.settling import Settled, Settlement
-from assistance.store.taking import Take, Taken
-from assistance.store.writer import Operation, Writer
+from assistance.store.engine.changes import Changes
+from assistance.store.engine.database import Database
+from assistance.store.engine.reader import Reader
+from assistance.store.engine.writer import Operation, Writer
+from assistance.store.queue import auditing, clocks, lanes, leasing, parking, settling, taking
+from assistance.store.queue.auditing import Backlog, Evidence
+from assistance.store.queue.clocks import Clocks
+from assistance.store.queue.lanes import Failing, Freeze, LaneState
+from assistance.store.queue.leasing import Recovery, Renewal
+from assistance.store.queue.parking import Park, Unpark
+from assistance.store.queue.settling import Settled, Settlement
+from assistance.store.queue.taking import Take, Taken
+from assistance.store.requests import accepting, erasing, following, lifecycle, reading, replaying, rerouting, retention
+from assistance.store.requests.accepting import Accepted, NewRequest
+from assistance.store.requests.erasing import Erasure
+from assistance.store.requests.following import FollowUp, Reply
+from assistance.store.requests.holding import Moved, Ordered
+from assistance.store.requests.lifecycle import Move
+from assistance.store.requests.reading import Query, Seen
+from assistance.store.requests.replaying import Owed, Retry, Selection
+from assistance.store.requests.rerouting import Reroute
+from assistance.store.requests.retention import Retained
+from assistance.store.tables.schema import WAITING
 
 
 class Store:

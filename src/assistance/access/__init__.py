@@ -1,0 +1,1 @@
+"""Who comes in, for every front: tokens, rights, rate limits, and waiting for news."""

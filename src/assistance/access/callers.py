@@ -1,0 +1,86 @@
+"""Who may call an endpoint stands in its signature: `principal: Manager`."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from assistance.access.access import forbidden
+from assistance.access.services import Services
+from assistance.security import Principal
+from assistance.security.tokens.scopes import (
+    MANAGE,
+    PING,
+    READ,
+    REQUEST,
+    WORK,
+    may_manage,
+    may_read_all,
+    may_work,
+    topics_for,
+)
+
+
+async def services_of(request: Request) -> Services:
+    """The rooms behind the application that got the request."""
+    services: Services = request.app.state.services
+    return services
+
+
+Here = Annotated[Services, Depends(services_of)]
+"""The rooms behind the endpoint."""
+
+
+# Each asks for the token itself instead of depending on `anyone`: a dependency of a dependency costs every call.
+
+
+async def anyone(request: Request) -> Principal:
+    """Whoever has a valid token."""
+    services: Services = request.app.state.services
+    return await services.access.anyone(request)
+
+
+async def pinger(request: Request) -> Principal:
+    """Whoever has the scope `ping`."""
+    principal = await anyone(request)
+    if PING not in principal.scopes:
+        raise forbidden(PING)
+    return principal
+
+
+async def requester(request: Request) -> Principal:
+    """Whoever may ask for assistance, on one topic at least."""
+    principal = await anyone(request)
+    if topics_for(principal) == frozenset():
+        raise forbidden(REQUEST)
+    return principal
+
+
+async def reader(request: Request) -> Principal:
+    """Whoever may look at requests: at their own, or at all of them."""
+    principal = await anyone(request)
+    if topics_for(principal) == frozenset() and not may_read_all(principal):
+        raise forbidden(READ)
+    return principal
+
+
+async def worker(request: Request) -> Principal:
+    """Whoever may take requests."""
+    principal = await anyone(request)
+    if not may_work(principal):
+        raise forbidden(WORK)
+    return principal
+
+
+async def manager(request: Request) -> Principal:
+    """Whoever may operate the service."""
+    principal = await anyone(request)
+    if not may_manage(principal):
+        raise forbidden(MANAGE)
+    return principal
+
+
+Anyone = Annotated[Principal, Depends(anyone)]
+Requester = Annotated[Principal, Depends(requester)]
+Reader = Annotated[Principal, Depends(reader)]
+Worker = Annotated[Principal, Depends(worker)]
+Manager = Annotated[Principal, Depends(manager)]

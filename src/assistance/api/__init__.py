@@ -1,0 +1,1 @@
+"""The front for bots and programs: the routes of the HTTP API."""

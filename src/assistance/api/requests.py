@@ -1,0 +1,124 @@
+"""What became of a request: to look at it and to follow it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic_core import to_json
+
+from assistance.access.callers import Here, Reader
+from assistance.access.conditions import etag, unchanged, wait_of
+from assistance.access.refusals import not_found
+from assistance.access.services import Services
+from assistance.api.openapi.fields import takes, told
+from assistance.api.openapi.responses import documented
+from assistance.api.openapi.schemas import AssistancePage, AssistanceRequest
+from assistance.api.paging import RequestCursor, cursor_after, next_link, read_cursor
+from assistance.api.parameters import Name
+from assistance.model import EventType, Status, represent
+from assistance.security import Principal
+from assistance.security.tokens.scopes import may_read_all, may_request, topics_for
+from assistance.store import Query as Wanted
+from assistance.store import Seen
+
+RequestId = Annotated[str, Path(description="The request's id.", json_schema_extra={"format": "uuid"})]
+
+
+routes = APIRouter(tags=["assistance"])
+
+
+async def visible(services: Services, request_id: str, principal: Principal) -> Seen:
+    """The request with its deliveries. Raises Problem 404 for what is not the caller's to see."""
+    seen = await services.store.get(canonical(request_id))
+    if seen is None or not (may_read_all(principal) or await _is_own(services, principal, seen)):
+        raise not_found()
+    return seen
+
+
+async def own(services: Services, request_id: str, principal: Principal) -> Seen:
+    """The request with its deliveries. Raises Problem 404 for what the caller did not ask for itself."""
+    seen = await services.store.get(canonical(request_id))
+    if seen is None or not await _is_own(services, principal, seen):
+        raise not_found()
+    return seen
+
+
+async def _is_own(services: Services, principal: Principal, seen: Seen) -> bool:
+    """Whether the caller asked for it, and may ask on its topic, or on one that it was on before it was rerouted."""
+    request = seen[0]
+    if request.client != principal.subject:
+        return False
+    if may_request(principal, request.topic):
+        return True
+    happened = await services.store.time_line(request.id)
+    return any(event.type is EventType.REROUTED and may_request(principal, event.data["from"]) for event in happened)
+
+
+@routes.get(
+    "/assistance/{request_id}",
+    response_model=None,
+    openapi_extra=takes("If-None-Match", "Prefer"),
+    responses={
+        **documented(401, 403, 404, 503, ok=AssistanceRequest, tells={200: ["ETag", "Preference-Applied"]}),
+        304: {"description": "It has not changed.", "headers": told("X-Request-ID", "ETag", "Preference-Applied")},
+    },
+)
+async def one(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
+    """One request. `If-None-Match` answers 304; `Prefer: wait=20` holds the answer until the request changes."""
+
+    async def look() -> bytes:
+        return to_json(represent(*await visible(services, request_id, principal)))
+
+    body = old = await look()
+    wait, headers = wait_of(request), {}
+    if wait and (unchanged(request, etag(old)) or "if-none-match" not in request.headers):
+        with services.waiting.seat(request.scope) as seated:
+            if seated:
+                body = await services.waiting.until(canonical(request_id), look, lambda new: new != old, wait)
+                headers["Preference-Applied"] = f"wait={wait:g}"
+    headers["ETag"] = etag(body)
+    if unchanged(request, headers["ETag"]):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, "application/json")
+
+
+@routes.get(
+    "/assistance",
+    response_model=None,
+    responses=documented(401, 403, 422, 503, ok=AssistancePage, tells={200: ["Link"]}),
+)
+async def page(
+    request: Request,
+    principal: Reader,
+    services: Here,
+    *,
+    topic: Name | None = None,
+    status: Status | None = None,
+    conversation_id: Name | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: RequestCursor = None,
+) -> Response:
+    """Requests, the newest first: one's own, or everybody's with `read-assistance`."""
+    all_ = may_read_all(principal)
+    wanted = Wanted(
+        limit + 1,
+        client=None if all_ else principal.subject,
+        topics=None if all_ else topics_for(principal),
+        topic=topic.lower() if topic else topic,
+        status=status,
+        conversation_id=conversation_id,
+        before=read_cursor(cursor),
+    )
+    found = await services.store.page(wanted)
+    following = cursor_after(found[limit - 1][0].id) if len(found) > limit else None
+    body = {"data": [represent(*seen) for seen in found[:limit]], "next_cursor": following}
+    headers = {"Link": next_link(request, following)} if following else {}
+    return Response(to_json(body), 200, headers, "application/json")
+
+
+def canonical(request_id: str) -> str:
+    """The id in its one form. Raises Problem 404 for what cannot be one."""
+    try:
+        return str(UUID(request_id))
+    except ValueError:
+        raise not_found() from None

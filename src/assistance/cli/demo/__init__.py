@@ -1,0 +1,1 @@
+"""`assistance demo`: the main job, played once."""

@@ -1,1 +1,0 @@
-"""The API: routes, problems, limits, middleware and the server that they run in."""

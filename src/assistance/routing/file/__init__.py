@@ -1,0 +1,1 @@
+"""The routing file: YAML, its schema, and its problems with their lines."""

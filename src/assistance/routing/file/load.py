@@ -1,0 +1,132 @@
+"""From the file to a `Routing`, or to all that is wrong with it at once."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from assistance.channels import Channel
+from assistance.model import When
+from assistance.routing import route_tests
+from assistance.routing.file.callback import short_keys
+from assistance.routing.file.checks import contradictions, doubts
+from assistance.routing.file.document import Document, read
+from assistance.routing.file.entries import Entries, Redirect
+from assistance.routing.file.schema import CallbackEntry, FileEntry, RouteTestEntry, StepEntry, TopicEntry
+from assistance.routing.problem import Problem, RoutingError
+from assistance.routing.routing import Callback, RouteTest, Routing
+from assistance.routing.topic import Step, Topic
+
+
+def load(path: Path, environ: Mapping[str, str], *, redirect: Redirect | None = None) -> Routing:
+    """Read, check and freeze the routing file, and run its tests.
+
+    Args:
+        path: the file.
+        environ: where `env:NAME` is looked up. What is not there is a warning.
+        redirect: given a channel's type and settings, the settings to use instead of them.
+
+    Raises:
+        RoutingError: it cannot be used; holds every problem.
+    """
+    document = read(path)
+    entries = Entries(document, environ)
+    entries.read(FileEntry, document.data, ())
+    channels, types = _channels(entries, redirect)
+    topics = _topics(entries, channels)
+    callbacks = _callbacks(entries)
+    tests = _tests(entries, document)
+    digest = hashlib.sha256(document.content).hexdigest()
+    routing = Routing(
+        str(path), digest, topics, channels, types, callbacks, tests, tuple(entries.warnings), entries.missing
+    )
+    failed = [Problem(routing.file, line, text) for line, text in route_tests.run(routing)]
+    if problems := [*entries.problems, *failed]:
+        raise RoutingError(problems)
+    return routing
+
+
+def _channels(entries: Entries, redirect: Redirect | None) -> tuple[dict[str, Channel], dict[str, str]]:
+    channels: dict[str, Channel] = {}
+    types: dict[str, str] = {}
+    for name, raw in entries.named("channels"):
+        channel = entries.channel(name, raw, redirect)
+        if channel is not None:
+            channels[name], types[name] = channel, raw["type"]
+            entries.look_for(channel.secrets(), ("channels", name), raw)
+    return channels, types
+
+
+def _topics(entries: Entries, channels: Mapping[str, Channel]) -> dict[str, Topic]:
+    topics: dict[str, Topic] = {}
+    written: dict[str, str] = {}
+    silent = {name for name, channel in channels.items() if not channel.person}
+    used: set[str] = set()
+    for name, raw in entries.named("topics"):
+        twin = written.setdefault(name.lower(), name)
+        if twin != name:
+            entries.refuse(("topics", name), f"differs from the topic {twin} only in upper and lower case")
+        topic = _topic(entries, name, raw, silent)
+        if topic is not None:
+            topics[topic.name] = topic
+            used |= {channel for step in topic.steps for channel in step.notify}
+    for name in sorted(channels.keys() - used):
+        entries.warn(("channels", name), "no topic uses this channel")
+    return topics
+
+
+def _topic(entries: Entries, name: str, raw: object, silent: set[str]) -> Topic | None:
+    where = ("topics", name)
+    entry = entries.read(TopicEntry, raw, where)
+    items = entries.listed((*where, "steps"), raw)
+    steps = [entries.read(StepEntry, item, (*where, "steps", index)) for index, item in enumerate(items)]
+    if entry is None:
+        return None
+    if not steps:
+        entries.refuse((*where, "steps"), "a topic needs at least one step")
+    for below, text in contradictions(entry, steps):
+        entries.refuse((*where, *below), text)
+    readable = [step for step in steps if step is not None]
+    if not steps or len(readable) < len(steps):
+        return None
+    for below, text in doubts(entry, readable, silent):
+        entries.warn((*where, *below), text)
+    return _frozen(name, entry, readable)
+
+
+def _frozen(name: str, entry: TopicEntry, steps: list[StepEntry]) -> Topic:
+    def when(step: StepEntry) -> When:
+        return When.BOTH if entry.hours is None else step.when
+
+    frozen = tuple(Step(tuple(step.notify), step.after, step.condition, when(step)) for step in steps)
+    title = entry.title or name
+    return Topic(name.lower(), title, entry.description, entry.hours, frozen, entry.expected_response, entry.expires_in)
+
+
+def _callbacks(entries: Entries) -> dict[str, Callback]:
+    callbacks: dict[str, Callback] = {}
+    channels = dict(entries.named("channels"))
+    for name, raw in entries.named("callbacks"):
+        where = ("callbacks", name)
+        if name in channels:
+            entries.refuse(where, "a channel has this name already")
+        entry = entries.read(CallbackEntry, raw, where)
+        if entry is not None:
+            callbacks[name] = Callback(
+                name, entry.url, tuple(entry.secrets), tuple(entry.events), tuple(entry.clients), tuple(entry.allow)
+            )
+            entries.look_for(entry.secrets, where, raw)
+            for text in short_keys(entry.secrets):
+                entries.warn((*where, "secrets"), text)
+    return callbacks
+
+
+def _tests(entries: Entries, document: Document) -> tuple[RouteTest, ...]:
+    tests: list[RouteTest] = []
+    for index, raw in enumerate(entries.listed(("tests",), document.data)):
+        entry = entries.read(RouteTestEntry, raw, ("tests", index))
+        if entry is None:
+            continue
+        then = None if entry.then is None else tuple(entry.then)
+        line = entries.line(("tests", index))
+        tests.append(RouteTest(entry.topic, entry.at, entry.priority, tuple(entry.expect), then, line))
+    return tuple(tests)

@@ -1,0 +1,1 @@
+"""Tokens: from the text of a header to a principal that is known."""

@@ -1,0 +1,42 @@
+"""The rights of the contract: exact words, never a prefix or a part of one."""
+
+from typing import Final
+
+from assistance.security.tokens.principal import Principal
+
+PING: Final = "ping"
+REQUEST: Final = "request-assistance"
+READ: Final = "read-assistance"
+WORK: Final = "work-assistance"
+MANAGE: Final = "manage-assistance"
+
+_ONE_TOPIC = f"{REQUEST}:"
+_READING = frozenset({READ, WORK, MANAGE})
+
+
+def may_request(principal: Principal, topic: str) -> bool:
+    """Whether it may ask for assistance on `topic`, and look after what it asked there; topics are in lower case."""
+    topics = topics_for(principal)
+    return topics is None or topic.lower() in topics
+
+
+def may_read_all(principal: Principal) -> bool:
+    """Whether it may read what others asked."""
+    return not _READING.isdisjoint(principal.scopes)
+
+
+def may_work(principal: Principal) -> bool:
+    """Whether it may claim, release, resolve, reroute and reply."""
+    return WORK in principal.scopes
+
+
+def may_manage(principal: Principal) -> bool:
+    """Whether it may retry, replay, reload, erase and look at the configuration."""
+    return MANAGE in principal.scopes
+
+
+def topics_for(principal: Principal) -> frozenset[str] | None:
+    """The topics that it may ask on: None for all of them, empty for none."""
+    if REQUEST in principal.scopes:
+        return None
+    return frozenset(scope.removeprefix(_ONE_TOPIC) for scope in principal.scopes if scope.startswith(_ONE_TOPIC))

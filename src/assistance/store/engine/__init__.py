@@ -1,0 +1,1 @@
+"""The databases: one writer, a few readers, SQLite, PostgreSQL, migrations."""

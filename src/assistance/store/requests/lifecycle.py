@@ -1,0 +1,85 @@
+"""The moves of a request that people, bots and time make."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, insert, select, update
+
+from assistance.model import MOVES, AssistanceRequest, Claim, Event, EventType, Status
+from assistance.store.requests.holding import Moved, Order, hold, record, refusing, skip_waiting, tell
+from assistance.store.tables.rows import event_row
+from assistance.store.tables.schema import events, is_untaken, owes_notice, requests
+
+OVER = frozenset({Status.RESOLVED, Status.CANCELLED, Status.EXPIRED})
+_EXPIRE_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Takes the request to `status`, which the time line calls `type`; None: back to where it was before a claim."""
+
+    order: Order
+    status: Status | None
+    type: EventType
+
+
+def move(connection: Connection, items: Sequence[Move]) -> list[Moved | Exception]:
+    """Make each move that the request's status allows; everybody who was told is told of it."""
+    return refusing(_move, connection, items)
+
+
+def _move(connection: Connection, item: Move) -> Moved:
+    found = hold(connection, item.order, _from(item.status))
+    before, owed = found.request, found.deliveries
+    after = record(connection, before, _after(before, item), item.order, (item.type, {}))
+    if after.status in OVER:
+        owed = skip_waiting(connection, owed)
+    return tell(connection, after, owed, item.order.now)
+
+
+def _from(status: Status | None) -> frozenset[Status]:
+    """Where a request may come from."""
+    if status is None:
+        return frozenset({Status.CLAIMED})
+    return frozenset(before for before, after in MOVES.items() if status in after)
+
+
+def _after(before: AssistanceRequest, item: Move) -> AssistanceRequest:
+    if item.status is None:
+        return replace(before, status=untaken(before), claim=None)
+    claim = Claim(item.order.actor, item.order.now) if item.type is EventType.CLAIMED else before.claim
+    return replace(before, status=item.status, claim=claim)
+
+
+def untaken(request: AssistanceRequest) -> Status:
+    """What is true of a request that nobody has taken."""
+    return Status.ACCEPTED if request.notified_at is None else Status.NOTIFIED
+
+
+def expire(connection: Connection, items: Sequence[float]) -> list[list[str]]:
+    """Expire, at each given instant, what nobody took in its time and for which nothing is owed; says which."""
+    return [_expire(connection, now) for now in items]
+
+
+def _expire(connection: Connection, now: float) -> list[str]:
+    query = (
+        select(requests.c.id, requests.c.sequence)
+        .where(
+            is_untaken,
+            requests.c.expires_at <= now,
+            ~owes_notice,
+        )
+        .order_by(requests.c.expires_at)
+        .limit(_EXPIRE_AT_ONCE)
+        .with_for_update(skip_locked=True, of=requests)
+    )
+    rows = connection.execute(query).all()
+    if rows:
+        connection.execute(
+            update(requests)
+            .where(requests.c.id.in_([row.id for row in rows]))
+            .values(status=str(Status.EXPIRED), sequence=requests.c.sequence + 1)
+        )
+        expired = [Event(row.id, row.sequence + 1, EventType.EXPIRED, now) for row in rows]
+        connection.execute(insert(events), [event_row(event) for event in expired])
+    return [row.id for row in rows]

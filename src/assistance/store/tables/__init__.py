@@ -1,0 +1,1 @@
+"""The tables, and how a row becomes a noun."""

@@ -1,0 +1,6 @@
+"""What looks after the house: auditor, backlog, health, gauges, sign of life."""
+
+from assistance.watch.auditor import Auditor
+from assistance.watch.backlog import BacklogWatch
+
+__all__ = ["Auditor", "BacklogWatch"]

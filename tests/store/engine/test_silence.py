@@ -1,0 +1,79 @@
+"""PostgreSQL falls silent, and neither side is told: a hanging server that is replaced, a middleman that forgets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.fakes.clock import until
+from tests.fakes.postgres import Postgres, through
+from tests.fakes.toxic import Toxic, ToxicProxy
+from tests.store.asks import ask, take
+
+from assistance.store import Store, StoreUnavailableError, open_store
+from assistance.store.engine import postgresql, waking
+
+SILENCE = 1.0
+
+
+@pytest.fixture
+async def between(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[ToxicProxy, Store]]:
+    """A store, and the proxy through which it reaches an empty database."""
+    monkeypatch.setattr(postgresql, "SILENCE", SILENCE)
+    name = postgres.migrated()
+    connect, url = through(postgres.at(name) + "&connect_timeout=2")
+    async with ToxicProxy(connect) as proxy:
+        store = await asyncio.to_thread(open_store, url(proxy.port))
+        yield proxy, store
+        await asyncio.to_thread(store.close)
+    postgres.drop(name)
+
+
+async def test_connections_that_have_fallen_silent_are_given_up(between: tuple[ToxicProxy, Store]):
+    """All who ask fail while it lasts; afterwards they are served by new connections, without a restart."""
+    proxy, store = between
+    accepted = await ask(store)
+    await take(store)
+    assert await store.get(accepted.request.id)
+    proxy.spoil(answers=Toxic(silent=True))
+    lost = [ask(store), take(store), *(store.get(accepted.request.id) for _ in range(4))]
+    results = await asyncio.gather(*lost, return_exceptions=True)
+    assert {type(result) for result in results} == {StoreUnavailableError}
+    assert "no answer" not in map(str, results)
+    proxy.heal(forget=True)
+    await ask(store)
+    await take(store)
+    assert await store.get(accepted.request.id)
+
+
+async def test_a_pause_that_ends_in_time_is_felt_as_a_delay(between: tuple[ToxicProxy, Store]):
+    """Nobody hears of it."""
+    proxy, store = between
+    await ask(store)
+    proxy.spoil(answers=Toxic(silent=True))
+    asking = asyncio.create_task(ask(store))
+    await asyncio.wait({asking}, timeout=SILENCE / 4)
+    assert not asking.done()
+    proxy.heal()
+    assert (await asking).request.sequence == 1
+
+
+async def test_a_listener_that_was_forgotten_listens_anew(
+    between: tuple[ToxicProxy, Store], monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody tells it that its connection leads nowhere: it finds out, and hears others again within seconds."""
+    monkeypatch.setattr(waking, "_QUIET", 0.2)
+    monkeypatch.setattr(waking, "_ECHO", 1.0)
+    proxy, store = between
+    words: asyncio.Queue[None] = asyncio.Queue()
+    listening = asyncio.create_task(store.listen(lambda: words.put_nowait(None)))
+    async with asyncio.timeout(10):
+        await words.get()
+        await words.get()  # its own: nobody else says anything
+    proxy.spoil(answers=Toxic(silent=True))
+    await until(lambda: sum(link.held for link in proxy._links) > 1)
+    proxy.heal(forget=True)
+    while not words.empty():
+        words.get_nowait()
+    async with asyncio.timeout(10):
+        await words.get()
+    listening.cancel()
