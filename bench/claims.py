@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import Engine, text
 
-from assistance.store import Lease, Take, migrate
+from assistance.store import Dequeue, Lease, migrate
 from assistance.store.engine.postgresql import open_postgresql
 from assistance.store.engine.sqlite import open_sqlite
-from assistance.store.queue.taking import take
+from assistance.store.queue.dequeue import dequeue
 
 ROUNDS = 300
 ROOM = 20
@@ -61,15 +61,15 @@ def fill(engine: Engine, first: int, last: int, state: str) -> None:
 
 def cost(engine: Engine) -> float:
     """The median seconds of one claim."""
-    wanted = Take({"lane-0": ROOM}, Lease("bench", 30), time.time(), lambda _hours, _at: True)
+    wanted = Dequeue({"lane-0": ROOM}, Lease("bench", 30), time.time(), lambda _hours, _at: True)
     seconds = []
     for _ in range(ROUNDS):
         with engine.connect() as connection, connection.begin() as transaction:
             began = time.perf_counter()
-            [taken] = take(connection, [wanted])
+            [taken] = dequeue(connection, [wanted])
             seconds.append(time.perf_counter() - began)
             transaction.rollback()
-        assert len(taken.works) == ROOM
+        assert len(taken.jobs) == ROOM
     return statistics.median(seconds)
 
 

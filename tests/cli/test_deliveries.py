@@ -8,7 +8,7 @@ from tests.cli.conftest import Cli, Development
 from assistance.model import State
 from assistance.sandbox.modes import MailMode
 from assistance.settings.development import DATABASE
-from assistance.store import Query, open_store
+from assistance.store import RequestFilter, open_store
 
 NOBODY = ("--url", "http://127.0.0.1:1")
 
@@ -30,8 +30,8 @@ async def stuck(cli: Cli, development: Development) -> str:
     return f"{found}.1"
 
 
-def _all() -> Query:
-    return Query(1)
+def _all() -> RequestFilter:
+    return RequestFilter(1)
 
 
 async def test_what_is_stuck_is_shown_and_sent_again(cli: Cli, development: Development) -> None:

@@ -16,7 +16,7 @@ Act = Callable[[], BaseException] | asyncio.Event | None
 class FarSide:
     """What arrives at one channel.
 
-    `tried` has the monotonic time and the message of every send, `taken` what was delivered, `replies` those of them
+    `tried` has the monotonic time and the message of every send, `dequeued` what was delivered, `replies` those of them
     that went into a thread, with its reference.
     """
 
@@ -25,7 +25,7 @@ class FarSide:
         self.always: Act = None
         self.fails: Callable[[Message], Exception | None] = lambda _message: None
         self.tried: list[tuple[float, Message]] = []
-        self.taken: list[Message] = []
+        self.dequeued: list[Message] = []
         self.replies: list[tuple[str, Message]] = []
         self.hanging: set[asyncio.Event] = set()
         self._clock = clock
@@ -38,7 +38,7 @@ class FarSide:
     @property
     def keys(self) -> list[str]:
         """The key of each message that was taken."""
-        return [message.key for message in self.taken]
+        return [message.key for message in self.dequeued]
 
     def let_go(self) -> None:
         """Whatever hangs goes on, and nothing hangs or fails any more."""
@@ -47,7 +47,7 @@ class FarSide:
         for event in self.hanging:
             event.set()
 
-    async def take(self, message: Message) -> str:
+    async def dequeue(self, message: Message) -> str:
         self.tried.append((self._clock.monotonic(), message))
         act = self.script.popleft() if self.script else self.always
         if isinstance(act, asyncio.Event):
@@ -57,7 +57,7 @@ class FarSide:
             raise act()
         if error := self.fails(message):
             raise error
-        self.taken.append(message)
+        self.dequeued.append(message)
         return f"ref:{message.key}"
 
 
@@ -67,7 +67,7 @@ class Scripted(Channel):
     far: Any
 
     async def send(self, message: Message, http: Http) -> str | None:  # noqa: ARG002 - no wire
-        reference: str = await self.far.take(message)
+        reference: str = await self.far.dequeue(message)
         return reference
 
 
@@ -75,6 +75,6 @@ class Threaded(Scripted):
     """The same, with threads."""
 
     async def reply_to(self, thread: str, message: Message, http: Http) -> str | None:  # noqa: ARG002 - no wire
-        reference = await self.far.take(message)
+        reference = await self.far.dequeue(message)
         self.far.replies.append((thread, message))
         return f"{thread}/{reference}"

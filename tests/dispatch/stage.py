@@ -19,7 +19,7 @@ from assistance.model import AssistanceRequest, Attempt, Delivery, Event, EventT
 from assistance.outgoing import Http
 from assistance.outgoing.http import Timeouts
 from assistance.routing import Routing, Step, Topic, parse_hours
-from assistance.store import Accepted, Move, Order, Recovery, Store, StoreUnavailableError, open_store
+from assistance.store import Accepted, Command, Move, Recovery, Store, StoreUnavailableError, open_store
 from assistance.telemetry import Metrics, set_up_metrics
 
 
@@ -146,7 +146,7 @@ class Stage:
 
     async def move(self, request_id: str, status: Status, type_: EventType, actor: str = "slack:U1 Ana") -> None:
         """What the desk does."""
-        await self.store.move(Move(Order(request_id, actor, self.clock.now()), status, type_))
+        await self.store.move(Move(Command(request_id, actor, self.clock.now()), status, type_))
 
     async def quiet(self) -> None:
         """Return when nothing happens any more until time goes on."""

@@ -83,7 +83,7 @@ async def test_waiting_for_the_far_side_burns_no_try(stage: Stage):
     tried = [len(await stage.tries(request_id)) for request_id in asked]
     assert max(tried) <= 2
     await stage.go_on(200, 2)
-    assert len(far.taken) == 40
+    assert len(far.dequeued) == 40
 
 
 async def test_half_open_lets_one_try(stage: Stage):

@@ -23,7 +23,7 @@ async def test_failover_goes_out_after_its_time_while_the_first_keeps_trying(sta
     stage.far["slack"].always = outage
     request_id = await stage.told()
     await stage.go_on(59)
-    assert not stage.far["mail"].taken
+    assert not stage.far["mail"].dequeued
     await stage.go_on(2)
     assert stage.far["mail"].keys == [f"{request_id}.2"]
     assert await stage.states(request_id) == ["retrying", "delivered"]
@@ -111,7 +111,7 @@ async def test_cancelling_stops_what_waits_and_tells_who_was_told(stage: Stage):
     await stage.move(request_id, Status.CANCELLED, EventType.CANCELLED, "api:bot-1")
     await stage.go_on(62)
     assert not stage.far["mail"].tried
-    assert [message.title for message in stage.far["slack"].taken][1:] == ["Sales: cancelled, nobody waits any more"]
+    assert [message.title for message in stage.far["slack"].dequeued][1:] == ["Sales: cancelled, nobody waits any more"]
     assert await stage.states(request_id) == ["delivered", "skipped", "delivered"]
 
 

@@ -47,7 +47,7 @@ async def test_a_broken_store_is_not_waited_for(stage: Stage):
     hang = asyncio.Event()
     stage.far["slack"].script.append(hang)
     await stage.told()
-    stage.store.settle = broken
+    stage.store.record_outcome = broken
     hang.set()
     await stage.quiet()
     assert not stage.dispatcher.lanes["slack"].held
@@ -55,14 +55,14 @@ async def test_a_broken_store_is_not_waited_for(stage: Stage):
 
 async def test_an_outcome_that_meets_a_bug_of_ours_is_not_forgotten(stage: Stage):
     """Whatever the store raises, what was sent is recorded in the end, or it would be sent again."""
-    real, fails = stage.store.settle, [KeyError("x"), KeyError("x")]
+    real, fails = stage.store.record_outcome, [KeyError("x"), KeyError("x")]
 
     async def settle(settlement: object) -> Any:
         if fails:
             raise fails.pop()
         return await real(settlement)
 
-    stage.store.settle = settle
+    stage.store.record_outcome = settle
     request_id = await stage.told()
     await stage.go_on(3)
     assert await stage.states(request_id) == ["delivered"]
@@ -245,9 +245,9 @@ async def test_an_idle_engine_looks_about_once_a_second(tmp_path: Any):
     await stage.go_on(5)
     stage.store.calls.clear()
     await stage.go_on(150, 1)
-    assert 140 <= stage.store.calls.count("take") <= 152
+    assert 140 <= stage.store.calls.count("dequeue") <= 152
     assert stage.store.calls.count("recover") <= 16
-    assert not {"settle", "release", "park", "unpark", "freeze", "renew"} & set(stage.store.calls)
+    assert not {"record_outcome", "release", "park", "unpark", "freeze", "renew"} & set(stage.store.calls)
     await stage.end()
     stage.store.store.close()
     stage.metrics.shutdown()
@@ -264,4 +264,4 @@ async def test_a_lane_that_is_closed_makes_no_loop_spin(stage: Stage):
     await stage.go_on(5)
     stage.store.calls.clear()
     await stage.go_on(55, 0.5)
-    assert stage.store.calls.count("take") <= 60
+    assert stage.store.calls.count("dequeue") <= 60

@@ -8,7 +8,7 @@ from tests.fakes.clock import until
 
 from assistance.model import Condition, Misconfigured, Reason
 from assistance.routing import Step
-from assistance.store import Freeze, StoreUnavailableError, Take, Taken
+from assistance.store import Dequeue, Dequeued, Freeze, StoreUnavailableError
 
 
 async def test_what_is_accepted_goes_out_without_a_second_read(stage: Stage):
@@ -16,7 +16,7 @@ async def test_what_is_accepted_goes_out_without_a_second_read(stage: Stage):
     stage.store.calls.clear()
     request_id = await stage.told()
     assert stage.far["slack"].keys == [f"{request_id}.1"]
-    assert "take" not in stage.store.calls
+    assert "dequeue" not in stage.store.calls
     assert await stage.states(request_id) == ["delivered"]
     assert await stage.events(request_id) == ["accepted", "notified"]
 
@@ -42,25 +42,25 @@ async def test_what_could_not_be_handed_over_does_not_wait_for_the_next_look(sta
     lane.supply.promised -= 32
     await accepted
     await stage.quiet()
-    assert len(stage.far["slack"].taken) == 1
+    assert len(stage.far["slack"].dequeued) == 1
 
 
 async def test_what_is_accepted_during_a_look_is_handed_over_all_the_same(stage: Stage):
     """Else it would wait for the next look, what is accepted during that one for the one after, and so on for ever."""
-    answer, take = asyncio.Event(), stage.store.store.take
+    answer, dequeue = asyncio.Event(), stage.store.store.dequeue
     # The first look is the one that shows that nothing waits.
     await stage.told()
 
-    async def slow(item: Take) -> Taken:
-        taken: Taken = await take(item)
+    async def slow(item: Dequeue) -> Dequeued:
+        dequeued: Dequeued = await dequeue(item)
         await answer.wait()
-        return taken
+        return dequeued
 
-    stage.store.take = slow
+    stage.store.dequeue = slow
     stage.dispatcher.wake()
     await until(lambda: stage.dispatcher.lanes["slack"].supply.asked)
     asked = [(await stage.ask()).request.id for _ in range(5)]
-    await until(lambda: len(stage.far["slack"].taken) == 6)
+    await until(lambda: len(stage.far["slack"].dequeued) == 6)
     assert stage.far["slack"].keys[1:] == [f"{request_id}.1" for request_id in asked]
     answer.set()
     await stage.quiet()
@@ -87,7 +87,7 @@ async def test_an_ask_that_is_not_stored_gives_its_promise_back(stage: Stage):
             await stage.ask()
     stage.store.down = False
     await stage.told()
-    assert len(stage.far["slack"].taken) == 1
+    assert len(stage.far["slack"].dequeued) == 1
     assert stage.dispatcher.lanes["slack"].supply.promised == 0
 
 
@@ -96,7 +96,7 @@ async def test_a_follow_up_gives_its_promise_back(stage: Stage):
     await stage.told(conversation_id="c1")
     await stage.told(conversation_id="c1", description="And another thing")
     assert stage.dispatcher.lanes["slack"].supply.promised == 0
-    assert [message.body for message in stage.far["slack"].taken] == ["Help, please", "And another thing"]
+    assert [message.body for message in stage.far["slack"].dequeued] == ["Help, please", "And another thing"]
 
 
 async def test_what_is_handed_to_a_lane_that_has_gone_is_parked(stage: Stage):
@@ -119,7 +119,7 @@ async def test_failover_of_a_parked_channel_is_handed_over_at_once(stage: Stage)
     stage.route(Step(("slack",)), Step(("mail",), 60, Condition.UNDELIVERED))
     stage.far["slack"].always = lambda: Misconfigured(Reason.CREDENTIALS)
     await stage.told()
-    stage.far["mail"].taken.clear()
+    stage.far["mail"].dequeued.clear()
     request_id = await stage.told()
     assert stage.far["mail"].keys == [f"{request_id}.2"]
     assert await stage.states(request_id) == ["parked", "delivered"]

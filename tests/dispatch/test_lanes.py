@@ -21,7 +21,7 @@ async def test_a_hanging_channel_delays_no_other(stage: Stage, waiting: int):
     begun = stage.clock.monotonic()
     for _ in range(20):
         await stage.told("pricing")
-    assert len(stage.far["mail"].taken) == 20
+    assert len(stage.far["mail"].dequeued) == 20
     assert stage.clock.monotonic() == begun
 
 
@@ -53,12 +53,12 @@ async def test_the_next_message_does_not_wait_until_the_last_one_is_recorded(sta
     stage.store.down = True
     stage.far["slack"].always = None
     hang.set()
-    await until(lambda: len(stage.far["slack"].taken) == 32)
+    await until(lambda: len(stage.far["slack"].dequeued) == 32)
     await stage.quiet()
-    assert len(stage.far["slack"].taken) == 32
+    assert len(stage.far["slack"].dequeued) == 32
     stage.store.down = False
     await stage.go_on(2)
-    assert len(stage.far["slack"].taken) == len(set(stage.far["slack"].keys)) == 60
+    assert len(stage.far["slack"].dequeued) == len(set(stage.far["slack"].keys)) == 60
 
 
 async def test_urgent_messages_go_first(stage: Stage):
@@ -110,7 +110,7 @@ async def test_a_lane_is_filled_again_as_soon_as_it_has_room(stage: Stage):
     stage.far["slack"].always = None
     hang.set()
     await stage.quiet()
-    assert len(stage.far["slack"].taken) == 200
+    assert len(stage.far["slack"].dequeued) == 200
 
 
 async def test_reloads_in_the_middle_of_sends_lose_nothing(stage: Stage):
@@ -137,7 +137,7 @@ async def test_two_reloads_at_once_end_with_the_second(stage: Stage):
     await asyncio.gather(stage.dispatcher.configure(first), stage.dispatcher.configure(second))
     await stage.told()
     await stage.go_on(1)
-    assert len(stage.far["slack"].taken) == 1
+    assert len(stage.far["slack"].dequeued) == 1
 
 
 async def test_one_request_is_timed_once_until_a_person_is_told(stage: Stage):

@@ -11,7 +11,7 @@ from tests.fakes.clock import until
 
 from assistance.model import Delivery
 from assistance.routing import Step
-from assistance.store import Recovery, Take
+from assistance.store import Dequeue, Recovery
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ async def test_what_is_leased_anew_while_it_waits_goes_once(stage: Stage, far: F
     request_id = await stage.told()
     now = stage.clock.now()
     await stage.store.recover(Recovery(now, everything=True))
-    take = Take({"slack": 1}, stage.dispatcher.lease(), now, lambda _hours, _at: True, (), {})
-    [work] = (await stage.store.take(take)).works
-    stage.dispatcher.lanes["slack"].put(work, stage.clock.monotonic() + 20)
+    dequeue = Dequeue({"slack": 1}, stage.dispatcher.lease(), now, lambda _hours, _at: True, (), {})
+    [job] = (await stage.store.dequeue(dequeue)).jobs
+    stage.dispatcher.lanes["slack"].put(job, stage.clock.monotonic() + 20)
     with structlog.testing.capture_logs() as lines:
         await stage.go_on(65)
     assert await stage.states(request_id) == ["delivered"]

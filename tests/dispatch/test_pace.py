@@ -77,7 +77,7 @@ async def test_a_lane_keeps_its_pace_over_a_backlog(stage: Stage):
     for _ in range(60):
         await stage.ask()
     await stage.go_on(64, 0.25)
-    assert len(far.taken) == 60
+    assert len(far.dequeued) == 60
     never_above(far.times, 1.0)
 
 
@@ -99,8 +99,8 @@ async def test_a_pace_of_one_an_hour_is_mended_by_a_reload(stage: Stage):
     for _ in range(3):
         await stage.ask()
     await stage.go_on(5)
-    assert len(far.taken) == 1
+    assert len(far.dequeued) == 1
     stage.add_channel("slack", pace="10/s")
     await stage.reload()
     await stage.go_on(3)
-    assert len(far.taken) == 3
+    assert len(far.dequeued) == 3

@@ -132,7 +132,7 @@ async def test_a_reload_probes_at_once(stage: Stage):
     far = await parked(stage)
     far.always = None
     await stage.reload()
-    assert len(far.taken) == 1
+    assert len(far.dequeued) == 1
 
 
 async def test_a_channel_test_probes_at_once(stage: Stage):
@@ -144,7 +144,7 @@ async def test_a_channel_test_probes_at_once(stage: Stage):
     await stage.store.try_parked("slack")
     stage.dispatcher.wake()
     await stage.quiet()
-    assert len(far.taken) == 2
+    assert len(far.dequeued) == 2
 
 
 async def test_parked_outlives_the_process(stage: Stage):
@@ -156,7 +156,7 @@ async def test_parked_outlives_the_process(stage: Stage):
     assert await stage.states(asked[-1]) == ["parked"]
     far.always = None
     await stage.go_on(61, 1)
-    assert len(far.taken) == 4
+    assert len(far.dequeued) == 4
 
 
 async def test_what_another_process_parked_is_parked_here_and_what_it_mended_goes_on_here(stage: Stage):
@@ -168,7 +168,7 @@ async def test_what_another_process_parked_is_parked_here_and_what_it_mended_goe
     await stage.go_on(1)
     assert not stage.dispatcher.parked
     await stage.told()
-    assert len(stage.far["slack"].taken) == 1
+    assert len(stage.far["slack"].dequeued) == 1
 
 
 async def test_a_channel_that_is_removed_is_parked_with_its_failover(stage: Stage):

@@ -24,7 +24,7 @@ async def test_a_message_is_tried_soon_at_first_then_patiently(stage: Stage):
     """With the longest jitter the tries are 0, 2, 10, 30, 120 and 300 seconds apart."""
     stage.far["slack"].script.extend([later] * 5)
     request_id = await stage.told()
-    await stage.until(lambda: stage.far["slack"].taken, most=600, step=1)
+    await stage.until(lambda: stage.far["slack"].dequeued, most=600, step=1)
     times = stage.far["slack"].times
     assert [b - a for a, b in pairwise(times)] == [pytest.approx(wait, abs=1.01) for wait in (2, 10, 30, 120, 300)]
     assert [made.outcome for made in await stage.tries(request_id)] == [Outcome.RETRY] * 5 + [Outcome.DELIVERED]
@@ -34,7 +34,7 @@ async def test_every_try_bears_the_same_key(stage: Stage):
     """The provider can tell a second try from a second message."""
     stage.far["slack"].script.extend([later] * 3)
     request_id = await stage.told()
-    await stage.until(lambda: stage.far["slack"].taken)
+    await stage.until(lambda: stage.far["slack"].dequeued)
     assert {message.key for _, message in stage.far["slack"].tried} == {f"{request_id}.1"}
 
 
@@ -42,7 +42,7 @@ async def test_retry_after_wins_over_the_schedule(stage: Stage):
     """A destination that asks for a minute is not asked again before."""
     stage.far["slack"].script.append(lambda: later(60))
     await stage.told()
-    await stage.until(lambda: stage.far["slack"].taken)
+    await stage.until(lambda: stage.far["slack"].dequeued)
     first, second = stage.far["slack"].times
     assert 60 <= second - first <= 61
 
@@ -51,7 +51,7 @@ async def test_retry_after_may_be_a_header_as_it_came(stage: Stage):
     """A channel that is not ours need not read it."""
     stage.far["slack"].script.append(lambda: later("60"))
     await stage.told()
-    await stage.until(lambda: stage.far["slack"].taken)
+    await stage.until(lambda: stage.far["slack"].dequeued)
     first, second = stage.far["slack"].times
     assert 60 <= second - first <= 61
 
@@ -74,7 +74,7 @@ async def test_retry_after_freezes_the_lane_for_every_request(stage: Stage):
     await stage.go_on(29)
     assert len(stage.far["slack"].tried) == 1
     await stage.go_on(2.5)
-    assert len(stage.far["slack"].taken) == 4
+    assert len(stage.far["slack"].dequeued) == 4
     assert [made.outcome for made in await stage.tries(others[0])] == [Outcome.DELIVERED]
 
 
@@ -96,7 +96,7 @@ async def test_retry_after_outlives_the_process(stage: Stage):
     await stage.go_on(48)
     assert len(stage.far["slack"].tried) == 1
     await stage.go_on(4)
-    assert len(stage.far["slack"].taken) == 2
+    assert len(stage.far["slack"].dequeued) == 2
 
 
 async def test_a_destination_may_ask_for_an_hour_at_most(stage: Stage):
@@ -104,9 +104,9 @@ async def test_a_destination_may_ask_for_an_hour_at_most(stage: Stage):
     stage.far["slack"].script.append(lambda: later(365 * 24 * HOUR))
     await stage.told()
     await stage.go_on(HOUR - 60, 600)
-    assert not stage.far["slack"].taken
+    assert not stage.far["slack"].dequeued
     await stage.go_on(120, 10)
-    assert stage.far["slack"].taken
+    assert stage.far["slack"].dequeued
 
 
 async def test_a_rate_limit_that_names_no_time_is_a_second(stage: Stage):
@@ -116,7 +116,7 @@ async def test_a_rate_limit_that_names_no_time_is_a_second(stage: Stage):
     await stage.told()
     assert len(stage.far["slack"].tried) == 1
     await stage.go_on(3)
-    assert len(stage.far["slack"].taken) == 2
+    assert len(stage.far["slack"].dequeued) == 2
 
 
 async def test_a_message_is_tried_for_as_long_as_its_channel_says(stage: Stage):
@@ -173,7 +173,7 @@ async def test_a_short_message_stays_short(stage: Stage):
     """What was refused in full is not sent in full again when the short form meets an outage."""
     stage.far["slack"].script.extend([undeliverable, later])
     await stage.told()
-    await stage.until(lambda: stage.far["slack"].taken)
+    await stage.until(lambda: stage.far["slack"].dequeued)
     assert [message.short for _, message in stage.far["slack"].tried] == [False, True, True]
 
 

@@ -84,7 +84,7 @@ async def test_all_processes_together_keep_the_pace_of_a_channel(url: str):
     async with processes(url, routing("paced", far, "10/s")) as both:
         begun = SystemClock().monotonic()
         asked = await asyncio.gather(*(ask(both[n % PROCESSES][1]) for n in range(30)))
-        await until(lambda: len(far.taken) == 30, within=20)
+        await until(lambda: len(far.dequeued) == 30, within=20)
     assert sorted(far.keys) == sorted(asked)
     # A busy machine may send late what was leased in time, but nothing before the bucket held it.
     for place, at in enumerate(sorted(far.times)):
@@ -96,7 +96,7 @@ async def test_no_message_goes_out_twice(url: str):
     far = FarSide(SystemClock())
     async with processes(url, routing("shared", far, None)) as both:
         asked = await asyncio.gather(*(ask(both[n % PROCESSES][1]) for n in range(300)))
-        await until(lambda: len(far.taken) >= 300, within=30)
+        await until(lambda: len(far.dequeued) >= 300, within=30)
     assert sorted(far.keys) == sorted(asked)
 
 
@@ -109,7 +109,7 @@ async def test_retry_after_holds_in_every_process(url: str):
         await ask(one[1])
         await until(lambda: one[0].lanes["limited"].closed and other[0].lanes["limited"].closed)
         await ask(other[1])
-        await until(lambda: len(far.taken) == 2, within=20)
+        await until(lambda: len(far.dequeued) == 2, within=20)
     assert min(far.times[1:]) - begun >= 3.0
 
 
@@ -124,7 +124,7 @@ async def test_what_one_process_parks_and_mends_is_parked_and_mended_in_all(url:
         await say_mended(url, "wrong")
         await until(lambda: not one[0].parked and not other[0].parked)
         await ask(other[1])
-        await until(lambda: len(far.taken) == 2)
+        await until(lambda: len(far.dequeued) == 2)
     assert len(far.tried) == 3
 
 

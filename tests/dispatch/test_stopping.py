@@ -10,7 +10,7 @@ from assistance.dispatch import Dispatcher
 from assistance.model import Outcome
 from assistance.outgoing import Http
 from assistance.outgoing.http import Timeouts
-from assistance.store import Recovery, Take, Taken
+from assistance.store import Dequeue, Dequeued, Recovery
 
 
 async def hanging(stage: Stage) -> tuple[str, asyncio.Event]:
@@ -133,16 +133,16 @@ async def test_a_late_outcome_changes_nothing(stage: Stage):
 
 async def test_what_arrives_when_its_lease_has_ended_is_left_to_whoever_has_it_now(stage: Stage):
     """The answer to a look was held back for longer than a lease: what came with it was sent by another meanwhile."""
-    real, leased, go_on = stage.store.take, asyncio.Event(), asyncio.Event()
+    real, leased, go_on = stage.store.dequeue, asyncio.Event(), asyncio.Event()
 
-    async def take(item: Take) -> Taken:
-        taken: Taken = await real(item)
-        if taken.works and item.lease.owner == "one":
+    async def dequeue(item: Dequeue) -> Dequeued:
+        dequeued: Dequeued = await real(item)
+        if dequeued.jobs and item.lease.owner == "one":
             leased.set()
             await go_on.wait()
-        return taken
+        return dequeued
 
-    stage.store.take = take
+    stage.store.dequeue = dequeue
     stage.dispatcher.lanes["slack"].supply.behind = True
     request_id = (await stage.ask()).request.id
     await leased.wait()
@@ -154,7 +154,7 @@ async def test_what_arrives_when_its_lease_has_ended_is_left_to_whoever_has_it_n
     assert len(stage.far["slack"].tried) == 1
     await stage.ask()
     await stage.go_on(1)
-    assert len(stage.far["slack"].taken) == 2
+    assert len(stage.far["slack"].dequeued) == 2
     await second.stop()
 
 
@@ -223,21 +223,21 @@ async def test_a_clock_that_falls_back_keeps_nobody_waiting(stage: Stage):
     for _ in range(4):
         await stage.ask()
     await stage.go_on(3, 0.25)
-    assert len(far.taken) == 5
+    assert len(far.dequeued) == 5
 
 
 async def test_what_was_leased_as_the_process_stopped_is_given_back(stage: Stage):
     """A look into the store that is under way when the process is told to stop brings works that go back."""
-    real, leased, go_on = stage.store.take, asyncio.Event(), asyncio.Event()
+    real, leased, go_on = stage.store.dequeue, asyncio.Event(), asyncio.Event()
 
-    async def take(item: Take) -> Taken:
-        taken: Taken = await real(item)
-        if taken.works:
+    async def dequeue(item: Dequeue) -> Dequeued:
+        dequeued: Dequeued = await real(item)
+        if dequeued.jobs:
             leased.set()
             await go_on.wait()
-        return taken
+        return dequeued
 
-    stage.store.take = take
+    stage.store.dequeue = dequeue
     stage.dispatcher.lanes["slack"].supply.behind = True
     request_id = (await stage.ask()).request.id
     await leased.wait()

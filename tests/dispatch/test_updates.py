@@ -34,7 +34,7 @@ async def test_a_follow_up_is_a_message_of_its_own_where_there_are_no_threads(st
     """It says then which request it belongs to."""
     request_id = await conversation(stage, Scripted)
     await say(stage, "second")
-    message = stage.far["slack"].taken[1]
+    message = stage.far["slack"].dequeued[1]
     assert (message.body, dict(message.fields)["Request"]) == ("second", request_id)
 
 
@@ -44,7 +44,7 @@ async def test_news_arrives_in_order(stage: Stage):
     stage.far["slack"].script.append(lambda: TryLater(Reason.TIMEOUT))
     await say(stage, "second", "third", "fourth")
     await stage.go_on(10)
-    assert [message.body for message in stage.far["slack"].taken] == ["first", "second", "third", "fourth"]
+    assert [message.body for message in stage.far["slack"].dequeued] == ["first", "second", "third", "fourth"]
 
 
 async def test_news_waits_for_a_notice_that_is_being_sent(stage: Stage):
@@ -54,10 +54,10 @@ async def test_news_waits_for_a_notice_that_is_being_sent(stage: Stage):
     await conversation(stage)
     await say(stage, "second")
     await stage.go_on(3)
-    assert not stage.far["slack"].taken
+    assert not stage.far["slack"].dequeued
     hang.set()
     await stage.go_on(2)
-    assert [message.body for message in stage.far["slack"].taken] == ["first", "second"]
+    assert [message.body for message in stage.far["slack"].dequeued] == ["first", "second"]
 
 
 async def test_a_notice_that_goes_out_later_says_it_all(stage: Stage):
@@ -66,7 +66,7 @@ async def test_a_notice_that_goes_out_later_says_it_all(stage: Stage):
     await conversation(stage)
     await say(stage, "second")
     await stage.go_on(10)
-    assert [message.body for message in stage.far["slack"].taken] == ["first\n\nsecond"]
+    assert [message.body for message in stage.far["slack"].dequeued] == ["first\n\nsecond"]
 
 
 async def test_each_notice_of_a_channel_has_its_own_thread(stage: Stage):
@@ -85,7 +85,7 @@ async def test_a_thread_that_is_gone_costs_no_news(stage: Stage):
     stage.far["slack"].script.append(lambda: Undeliverable(Reason.REJECTED, code="message_not_found"))
     await say(stage, "second")
     assert not stage.far["slack"].replies
-    assert stage.far["slack"].taken[1].body == "second"
+    assert stage.far["slack"].dequeued[1].body == "second"
 
 
 async def test_everybody_who_was_told_hears_the_news(stage: Stage):
@@ -95,5 +95,5 @@ async def test_everybody_who_was_told_hears_the_news(stage: Stage):
     request_id = await stage.told()
     await stage.move(request_id, Status.CLAIMED, EventType.CLAIMED)
     await stage.go_on(1)
-    assert [message.title for message in stage.far["slack"].taken][1:] == ["Sales: taken by Ana"]
+    assert [message.title for message in stage.far["slack"].dequeued][1:] == ["Sales: taken by Ana"]
     assert {message.kind for _, message in stage.far["mail"].tried} == {Kind.NOTICE}

@@ -20,12 +20,12 @@ from assistance.store import (
     Acceptance,
     Accepted,
     Freeze,
+    Job,
     KeyReusedError,
     Lease,
     NewRequest,
     Store,
     StoreUnavailableError,
-    Work,
     open_store,
 )
 
@@ -40,7 +40,7 @@ class Hand:
     room: int = 100
     parked: Mapping[str, str] = field(default_factory=dict)
     reserved: Counter[str] = field(default_factory=Counter)
-    handed: list[Work] = field(default_factory=list)
+    handed: list[Job] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
     def lease(self) -> Lease:
@@ -55,9 +55,9 @@ class Hand:
     def unreserve(self, channel: str) -> None:
         self.reserved[channel] -= 1
 
-    def hand(self, work: Work) -> None:
-        self.reserved[work.delivery.channel] -= 1
-        self.handed.append(work)
+    def hand(self, job: Job) -> None:
+        self.reserved[job.delivery.channel] -= 1
+        self.handed.append(job)
 
     def due(self, channel: str) -> None:
         self.told.append(channel)
@@ -115,7 +115,7 @@ async def test_an_ask_becomes_a_request_with_all_that_is_owed(door: Door):
     assert (request.topic, request.topic_title, request.status) == ("sales", "Sales", Status.ACCEPTED)
     assert (request.expires_at, request.expected_response) == (door.clock.now() + 60, door.clock.now() + 900)
     assert [(d.channel, d.state) for d in owed] == [("slack", "sending"), ("desk", "sending"), ("mail", "pending")]
-    assert [(work.delivery.n, work.delivery.fence) for work in door.hand.handed] == [(1, 1), (2, 1)]
+    assert [(job.delivery.n, job.delivery.fence) for job in door.hand.handed] == [(1, 1), (2, 1)]
     assert door.promised == 0
     assert door.hand.told == []
 
@@ -240,7 +240,7 @@ async def test_a_channel_frozen_meanwhile_keeps_no_promise(door: Door):
     await door.store.freeze(Freeze("slack", door.clock.now() + 60))
     accepted = await door.ask()
     assert [delivery.state for delivery in accepted.deliveries] == ["pending", "sending", "pending"]
-    assert [work.delivery.channel for work in door.hand.handed] == ["desk"]
+    assert [job.delivery.channel for job in door.hand.handed] == ["desk"]
     assert door.promised == 0
     assert door.hand.told == ["slack"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from assistance.messages.notice import compose
 from assistance.model import AssistanceRequest, Customer, Delivery, Event, EventType, Kind, Link, Message, Priority
-from assistance.store import Work
+from assistance.store import Job
 
 AT = 1_800_000_000.0
 
@@ -17,11 +17,11 @@ def request(**more: Any) -> AssistanceRequest:
 
 
 def notice(**more: Any) -> Message:
-    return compose(Work(Delivery("r-1", 1, "slack", AT, AT, short=more.pop("short", False)), request(**more)))
+    return compose(Job(Delivery("r-1", 1, "slack", AT, AT, short=more.pop("short", False)), request(**more)))
 
 
 def update(event: Event | None, thread: str | None = None, **more: Any) -> Message:
-    return compose(Work(Delivery("r-1", 2, "slack", AT, AT, Kind.UPDATE), request(**more), thread, event))
+    return compose(Job(Delivery("r-1", 2, "slack", AT, AT, Kind.UPDATE), request(**more), thread, event))
 
 
 def happened(type_: EventType, actor: str | None = "slack:U1 Ana", **data: Any) -> Event:

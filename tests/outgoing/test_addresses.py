@@ -10,7 +10,7 @@ from aiohttp.resolver import ThreadedResolver
 from tests.fakes.raw_http import RawHttp
 
 from assistance.model import Misconfigured, Reason, Verdict
-from assistance.outgoing import Guard, Http, is_forbidden
+from assistance.outgoing import AddressGuard, Http, is_forbidden
 from assistance.outgoing.addresses import _networks
 
 HOSTS = (Path(__file__).parent / "forbidden_hosts.txt").read_text(encoding="utf-8").split()
@@ -64,7 +64,7 @@ async def test_no_url_of_the_list_reaches_the_canary() -> None:
         ports = {canary.port, sixth.port}
         urls = [f"http://{host}:{port}/latest" for host in HOSTS for port in ports] + OTHERS
         assert len(HOSTS) + len(OTHERS) >= 60
-        async with Http(guard=Guard(ports=ports, resolver=names)) as http:
+        async with Http(guard=AddressGuard(ports=ports, resolver=names)) as http:
             for url in urls:
                 with pytest.raises(Misconfigured) as caught:
                     await http.post(url, json={})
@@ -113,7 +113,7 @@ async def test_an_allowed_network_is_reached_on_any_port() -> None:
     """The operator's own callbacks inside work, by address and by name, in clear too."""
     async with (
         RawHttp() as far,
-        Http(guard=Guard(["127.0.0.0/8"], resolver=Names({"bot.test": [["127.0.0.1"]]}))) as http,
+        Http(guard=AddressGuard(["127.0.0.0/8"], resolver=Names({"bot.test": [["127.0.0.1"]]}))) as http,
     ):
         await http.post(far.url, json={})
         await http.post(f"http://bot.test:{far.port}/", json={})
@@ -122,7 +122,7 @@ async def test_an_allowed_network_is_reached_on_any_port() -> None:
 
 async def test_a_public_address_is_reached_on_port_443_only() -> None:
     """A port that is not open is refused before any packet leaves."""
-    async with Http(guard=Guard()) as http:
+    async with Http(guard=AddressGuard()) as http:
         for url in ("https://1.1.1.1:8443/", "http://1.1.1.1/", "https://[2606:4700::1111]:22/"):
             with pytest.raises(Misconfigured) as caught:
                 await http.post(url, json={})
@@ -131,7 +131,7 @@ async def test_a_public_address_is_reached_on_port_443_only() -> None:
 
 async def test_public_traffic_is_never_in_clear() -> None:
     """Port 443 without TLS is refused."""
-    async with Http(guard=Guard()) as http:
+    async with Http(guard=AddressGuard()) as http:
         with pytest.raises(Misconfigured) as caught:
             await http.post("http://1.1.1.1:443/", json={})
     assert caught.value.code == "https_required"
@@ -140,7 +140,7 @@ async def test_public_traffic_is_never_in_clear() -> None:
 async def test_a_name_that_changes_its_address_gains_nothing() -> None:
     """What is connected to is what was vetted: one look-up a connection, and the next answer is vetted again."""
     names = Names({"rebind.test": [["127.0.0.2"], ["127.0.0.1"]]})
-    guard = Guard(["127.0.0.2/32"], resolver=names)
+    guard = AddressGuard(["127.0.0.2/32"], resolver=names)
     async with RawHttp() as canary, RawHttp(host="127.0.0.2") as good, Http(guard=guard) as http:
         await http.post(f"http://rebind.test:{good.port}/", json={})
         assert (good.connections, len(names.asked)) == (1, 1)
@@ -152,7 +152,7 @@ async def test_a_name_that_changes_its_address_gains_nothing() -> None:
 async def test_a_name_with_one_forbidden_address_is_refused_whole() -> None:
     """A good address beside a bad one is not reached either: which of them a client takes is luck."""
     names = Names({"mixed.test": [["127.0.0.2", "127.0.0.1"]]})
-    guard = Guard(["127.0.0.2/32"], resolver=names)
+    guard = AddressGuard(["127.0.0.2/32"], resolver=names)
     async with RawHttp(host="127.0.0.2") as good, Http(guard=guard) as http:
         with pytest.raises(Misconfigured) as caught:
             await http.post(f"http://mixed.test:{good.port}/", json={})
@@ -162,7 +162,10 @@ async def test_a_name_with_one_forbidden_address_is_refused_whole() -> None:
 async def test_an_address_written_in_the_url_is_vetted_though_no_resolver_sees_it() -> None:
     """The socket itself is the last gate."""
     names = Names({})
-    async with RawHttp() as canary, Http(guard=Guard(["10.0.0.0/8"], ports={canary.port}, resolver=names)) as http:
+    async with (
+        RawHttp() as canary,
+        Http(guard=AddressGuard(["10.0.0.0/8"], ports={canary.port}, resolver=names)) as http,
+    ):
         with pytest.raises(Verdict) as caught:
             await http.post(canary.url, json={})
     assert (caught.value.reason, names.asked, canary.connections) == (Reason.FORBIDDEN_ADDRESS, [], 0)

@@ -25,7 +25,7 @@ from assistance.model import State
 from assistance.server import envelope
 from assistance.store import Acceptance, Accepted, store
 from assistance.store.engine import postgresql, reader, sqlite, writer
-from assistance.store.queue import settling
+from assistance.store.queue import outcomes
 
 
 def put(owner: Any, name: str, value: Any) -> Any:
@@ -64,7 +64,7 @@ def answer_before_commit() -> None:
 
 def no_fence() -> None:
     """A late writer is believed."""
-    put(settling, "still_leased", lambda _connection, items, _gone_out: [True] * len(items))
+    put(outcomes, "still_leased", lambda _connection, items, _gone_out: [True] * len(items))
 
 
 def no_escaping() -> None:
@@ -182,11 +182,11 @@ def amid_answer(pass_: Callable[[], None]) -> None:
 def after_claim(pass_: Callable[[], None]) -> None:
     async def take(self: Any, wanted: Any) -> Any:
         taken = await before(self, wanted)
-        if taken.works:
+        if taken.jobs:
             pass_()
         return taken
 
-    before = put(store.Store, "take", take)
+    before = put(store.Store, "dequeue", take)
 
 
 def before_connect(pass_: Callable[[], None]) -> None:
@@ -213,7 +213,7 @@ def after_record(pass_: Callable[[], None]) -> None:
         pass_()
         return settled
 
-    before = put(store.Store, "settle", settle)
+    before = put(store.Store, "record_outcome", settle)
 
 
 POINTS: dict[str, Callable[[Callable[[], None]], None]] = {

@@ -14,24 +14,24 @@ from assistance.model import (
     EventType,
     Kind,
     Outcome,
+    Snapshot,
     State,
     Status,
     uuid7,
 )
 from assistance.store import (
     Accepted,
+    Command,
+    DeliveryOutcome,
+    Dequeue,
     IdempotencyKey,
+    Job,
     Lease,
     Move,
-    Moved,
     NewRequest,
-    Order,
-    Query,
-    Settled,
-    Settlement,
+    Recorded,
+    RequestFilter,
     Store,
-    Take,
-    Work,
 )
 
 NOW = time.time()
@@ -40,7 +40,7 @@ ME, OTHER = Lease("me", 30.0), Lease("other", 30.0)
 GONE = Lease("gone", -1.0)
 """A lease that is over as soon as it is given."""
 WEEK = 7 * 86_400.0
-ALL = Query(1000)
+ALL = RequestFilter(1000)
 
 
 def request(at: float = NOW, **changes: Any) -> AssistanceRequest:
@@ -82,7 +82,7 @@ async def ask(store: Store, *channels: str, at: float = NOW, **changes: Any) -> 
     return await store.accept(new(*(notice(of, n, name) for n, name in enumerate(channels or ("slack",), 1)), of=of))
 
 
-async def take(
+async def dequeue(
     store: Store,
     *channels: str,
     at: float = NOW + 1,
@@ -91,26 +91,28 @@ async def take(
     is_open: bool = True,
     probes: Collection[str] = (),
     paces: Mapping[str, float] | None = None,
-) -> list[Work]:
+) -> list[Job]:
     """Lease what is due on these channels, on `slack` without any."""
     names = channels or (() if probes else ("slack",))
-    wanted = Take(dict.fromkeys(names, room), lease, at, lambda _hours, _at: is_open, probes, paces or {})
-    return list((await store.take(wanted)).works)
+    wanted = Dequeue(dict.fromkeys(names, room), lease, at, lambda _hours, _at: is_open, probes, paces or {})
+    return list((await store.dequeue(wanted)).jobs)
 
 
-def settlement(of: Work | Delivery, state: State, at: float = NOW + 1, **changes: Any) -> Settlement:
+def outcome(of: Job | Delivery, state: State, at: float = NOW + 1, **changes: Any) -> DeliveryOutcome:
     """What became of a try."""
-    delivery = of.delivery if isinstance(of, Work) else of
+    delivery = of.delivery if isinstance(of, Job) else of
     outcomes = {State.RETRYING: Outcome.RETRY, State.PARKED: Outcome.PARKED, State.FAILED: Outcome.FAILED}
     outcome = outcomes.get(state, Outcome.DELIVERED)
     reason = None if state is State.DELIVERED else "rejected"
     values = {"due_at": at, "reference": "ref" if state is State.DELIVERED else None} | changes
-    return Settlement(delivery, state, Attempt(at, 0.5, outcome, reason), **values)
+    return DeliveryOutcome(delivery, state, Attempt(at, 0.5, outcome, reason), **values)
 
 
-async def settle(store: Store, of: Work | Delivery, state: State, at: float = NOW + 1, **changes: Any) -> Settled:
+async def record_outcome(
+    store: Store, of: Job | Delivery, state: State, at: float = NOW + 1, **changes: Any
+) -> Recorded:
     """Write down what became of a try."""
-    return await store.settle(settlement(of, state, at, **changes))
+    return await store.record_outcome(outcome(of, state, at, **changes))
 
 
 async def deliveries(store: Store, request_id: str) -> list[Delivery]:
@@ -137,10 +139,10 @@ async def events(store: Store, request_id: str) -> list[Event]:
     return await store.time_line(request_id)
 
 
-async def move(store: Store, request_id: str, to: Status | None, type_: EventType | None = None) -> Moved:
+async def move(store: Store, request_id: str, to: Status | None, type_: EventType | None = None) -> Snapshot:
     """Take a request to another status; None: somebody gives it back."""
     happened = type_ or (EventType.RELEASED if to is None else EventType(to))
-    return await store.move(Move(Order(request_id, "slack:U1 Ana", NOW + 1), to, happened))
+    return await store.move(Move(Command(request_id, "slack:U1 Ana", NOW + 1), to, happened))
 
 
 def update(of: Delivery, n: int, **changes: Any) -> Delivery:

@@ -9,10 +9,10 @@ import random
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.store.asks import NOW, failover, key, move, new, notice, request, settlement, take
+from tests.store.asks import NOW, dequeue, failover, key, move, new, notice, outcome, request
 
 from assistance.model import State, Status
-from assistance.store import ConflictError, Lease, Park, Recovery, Store, Unpark, Work, open_store
+from assistance.store import ConflictError, Job, Lease, Park, Recovery, Store, Unpark, open_store
 
 CHANNELS = ("slack", "mail", "sms")
 OUTCOMES = [State.DELIVERED] * 6 + [State.RETRYING] * 3 + [State.FAILED] * 2 + [State.PARKED]
@@ -50,15 +50,15 @@ class Hammer:
 
     async def _dispatch(self) -> None:
         paces = {"slack": 1e6} if self._random.random() < 0.5 else {}
-        works = await take(self._store, *CHANNELS, "log", at=NOW + 1, room=8, lease=self._lease, paces=paces)
-        self.leased += [(work.delivery.request_id, work.delivery.n, work.delivery.fence) for work in works]
-        await asyncio.gather(*map(self._finish, works))
+        jobs = await dequeue(self._store, *CHANNELS, "log", at=NOW + 1, room=8, lease=self._lease, paces=paces)
+        self.leased += [(job.delivery.request_id, job.delivery.n, job.delivery.fence) for job in jobs]
+        await asyncio.gather(*map(self._finish, jobs))
 
-    async def _finish(self, work: Work) -> None:
+    async def _finish(self, job: Job) -> None:
         if self._random.random() < 0.1:
-            await self._store.release(work.delivery)
+            await self._store.release(job.delivery)
         else:
-            assert await self._store.settle(settlement(work, self._random.choice(OUTCOMES), at=NOW))
+            assert await self._store.record_outcome(outcome(job, self._random.choice(OUTCOMES), at=NOW))
 
     async def _disturb(self) -> None:
         await self._store.recover(Recovery(NOW))

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.clock import ManualClock
 
 from assistance.model import AssistanceRequest, Delivery, Kind, SteadyClock, uuid7
-from assistance.store import Freeze, Lease, NewRequest, Park, Store, Take, open_store
+from assistance.store import Dequeue, Freeze, Lease, NewRequest, Park, Store, open_store
 from assistance.watch import Auditor, BacklogWatch
 
 
@@ -46,8 +46,8 @@ async def owe(
     await store.accept(NewRequest(request, (delivery,), lambda _request, _deliveries: b""))
 
 
-def take(now: float, seconds: float = 30) -> Take:
-    return Take({"slack": 1}, Lease("a dispatcher", seconds), now, lambda _hours, _at: True)
+def dequeue(now: float, seconds: float = 30) -> Dequeue:
+    return Dequeue({"slack": 1}, Lease("a dispatcher", seconds), now, lambda _hours, _at: True)
 
 
 async def audits(auditor: Auditor, clock: ManualClock, seconds: float) -> dict[str, int]:
@@ -80,7 +80,7 @@ async def test_a_dispatcher_that_holds_on_to_one_message_for_ever_is_found(
 ):
     """A lane that stands still with a lease that it keeps renewing is found too."""
     await owe(store, clock.now())
-    await store.take(take(clock.now(), seconds=9e9))
+    await store.dequeue(dequeue(clock.now(), seconds=9e9))
     assert await audits(auditor, clock, 120) == {"undelivered": 1}
 
 
@@ -90,7 +90,7 @@ async def test_a_long_queue_that_moves_is_no_finding(auditor: Auditor, store: St
         await owe(store, clock.now() + place / 1000)
     clock.advance(1)
     for _ in range(8):
-        await store.take(take(clock.now(), seconds=9e9))
+        await store.dequeue(dequeue(clock.now(), seconds=9e9))
         assert await audits(auditor, clock, 30) == {}
 
 
@@ -112,7 +112,7 @@ async def test_a_channel_of_one_message_an_hour_is_given_its_time(store: Store, 
 async def test_a_lease_that_nobody_takes_back_is_found(auditor: Auditor, store: Store, clock: ManualClock):
     """Its dispatcher died and no other one recovers it."""
     await owe(store, clock.now())
-    await store.take(take(clock.now()))
+    await store.dequeue(dequeue(clock.now()))
     assert "lease" not in await audits(auditor, clock, 90)
     assert (await audits(auditor, clock, 30))["lease"] == 1
 
@@ -159,7 +159,7 @@ async def test_the_backlog_is_told_by_channel_and_topic(store: Store, clock: Man
     await owe(store, clock.now(), due_in=3600, channel="mail")
     await store.park(Park("old", "unknown_channel", clock.now() + 2))
     clock.advance(10)
-    await store.take(take(clock.now()))
+    await store.dequeue(dequeue(clock.now()))
     await watch.look()
     assert watch.waiting() == {"slack": 1, "mail": 0, "old": 1}
     assert watch.oldest_undelivered() == {"slack": 10, "mail": 0, "old": 9}

@@ -65,6 +65,6 @@ def test_the_watchmans_url_is_safe_and_secret(url: str):
         load_settings({**environ, "ASSISTANCE_DEAD_MAN_URL": url}, None, dev=False)
     assert "ASSISTANCE_DEAD_MAN_URL" in str(refusal.value)
     assert "canary" not in str(refusal.value)
-    taken = load_settings({**environ, "ASSISTANCE_DEAD_MAN_URL": "https://watchman.example/canary"}, None, dev=False)
-    assert taken.dead_man_url is not None
-    assert "canary" not in repr(taken)
+    dequeued = load_settings({**environ, "ASSISTANCE_DEAD_MAN_URL": "https://watchman.example/canary"}, None, dev=False)
+    assert dequeued.dead_man_url is not None
+    assert "canary" not in repr(dequeued)

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic_core import to_json
 
 from assistance.model import represent
-from assistance.store import Guard
+from assistance.store import Precondition
 
 LONGEST_WAIT = 60.0
 _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
@@ -31,7 +31,7 @@ def unchanged(request: Request, tag: str) -> bool:
     return not {tag, f"W/{tag}", "*"}.isdisjoint(_named(request, "if-none-match"))
 
 
-def guard_of(request: Request) -> Guard | None:
+def precondition_of(request: Request) -> Precondition | None:
     """What knows the version that `If-Match` names; None without. For the store, which asks before it changes it.
 
     A weak tag names none: it promises no more than that two answers mean about the same.

@@ -62,7 +62,7 @@ class WaitingRoom:
         deadline = loop.time() + seconds
         # Where one process does everything, all news is told.
         pause = _LATEST if self._store.exclusive else _SOONEST
-        with self._store.changes.watch(request_id) as changed:
+        with self._store.changes.subscribe(request_id) as changed:
             while True:
                 changed.clear()
                 seen = await look()

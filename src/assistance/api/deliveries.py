@@ -19,7 +19,7 @@ from assistance.api.requests import RequestId, canonical
 from assistance.desk import MOST_REPLAYED, SentAgain
 from assistance.model import State, rfc3339, rfc3339_or_none
 from assistance.routing import parse_moment
-from assistance.store import AGAIN, STUCK, Order, Owed, Retry, Selection
+from assistance.store import AGAIN, STUCK, Command, DeliveryFilter, Owed, Retry
 
 _KEY = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.([1-9][0-9]{0,4}))?")
 
@@ -65,10 +65,10 @@ class Replay(BaseModel):
             raise PydanticCustomError("assistance", "must have ids, channel, state or since")
         return self
 
-    def selection(self) -> Selection:
+    def selection(self) -> DeliveryFilter:
         """The deliveries that fit."""
         named = [match.groups() for each in self.ids or () if (match := _KEY.fullmatch(each))]
-        return Selection(
+        return DeliveryFilter(
             MOST_REPLAYED,
             frozenset({self.state}),
             self.channel,
@@ -92,7 +92,7 @@ async def stuck(
     cursor: DeliveryCursor = None,
 ) -> Response:
     """What is stuck, the newest request first: failed, parked and retrying deliveries, or those of one state."""
-    selection = Selection(
+    selection = DeliveryFilter(
         limit + 1,
         STUCK if state is None else frozenset({state}),
         channel,
@@ -129,10 +129,10 @@ async def retry(
     request_id: RequestId, n: Annotated[int, Path(ge=1, le=32_767)], principal: Manager, services: Here
 ) -> Response:
     """Send one delivery again, now, with its old key; a failed request is accepted anew."""
-    order = Order(canonical(request_id), f"api:{principal.subject}", services.clock.now())
+    command = Command(canonical(request_id), f"api:{principal.subject}", services.clock.now())
     with refusals():
-        await services.desk.retry(Retry(order, n))
-    found = await services.store.tries(order.request_id)
+        await services.desk.retry(Retry(command, n))
+    found = await services.store.tries(command.request_id)
     again = next((delivery_shown(*each) for each in found if each[0].n == n), None)
     if again is None:
         raise no_such_delivery()

@@ -19,9 +19,9 @@ from assistance.api.openapi.fields import takes, told
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import EventList
 from assistance.api.requests import RequestId, visible
-from assistance.model import Event, State, rfc3339
+from assistance.model import Event, Snapshot, State, rfc3339
 from assistance.server.problems import Problem, problem_response
-from assistance.store import OVER, Seen, StoreUnavailableError
+from assistance.store import OVER, StoreUnavailableError
 
 _STREAM = "text/event-stream"
 _LONGEST = 3600.0
@@ -102,7 +102,7 @@ async def _told(services: Services, request_id: str, last: int, seconds: float) 
             yield _STILL_HERE
 
 
-def _all_said(seen: Seen) -> bool:
+def _all_said(seen: Snapshot) -> bool:
     """Whether the request is over and nothing of it is on its way: what may come later is no news to a customer."""
     request, owed = seen
     return request.status in OVER and all(delivery.state not in _UNDER_WAY for delivery in owed)

@@ -15,11 +15,10 @@ from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AssistancePage, AssistanceRequest
 from assistance.api.paging import RequestCursor, cursor_after, next_link, read_cursor
 from assistance.api.parameters import Name
-from assistance.model import EventType, Status, represent
+from assistance.model import EventType, Snapshot, Status, represent
 from assistance.security import Principal
 from assistance.security.tokens.scopes import may_read_all, may_request, topics_for
-from assistance.store import Query as Wanted
-from assistance.store import Seen
+from assistance.store import RequestFilter
 
 RequestId = Annotated[str, Path(description="The request's id.", json_schema_extra={"format": "uuid"})]
 
@@ -27,7 +26,7 @@ RequestId = Annotated[str, Path(description="The request's id.", json_schema_ext
 routes = APIRouter(tags=["assistance"])
 
 
-async def visible(services: Services, request_id: str, principal: Principal) -> Seen:
+async def visible(services: Services, request_id: str, principal: Principal) -> Snapshot:
     """The request with its deliveries. Raises Problem 404 for what is not the caller's to see."""
     seen = await services.store.get(canonical(request_id))
     if seen is None or not (may_read_all(principal) or await _is_own(services, principal, seen)):
@@ -35,7 +34,7 @@ async def visible(services: Services, request_id: str, principal: Principal) -> 
     return seen
 
 
-async def own(services: Services, request_id: str, principal: Principal) -> Seen:
+async def own(services: Services, request_id: str, principal: Principal) -> Snapshot:
     """The request with its deliveries. Raises Problem 404 for what the caller did not ask for itself."""
     seen = await services.store.get(canonical(request_id))
     if seen is None or not await _is_own(services, principal, seen):
@@ -43,7 +42,7 @@ async def own(services: Services, request_id: str, principal: Principal) -> Seen
     return seen
 
 
-async def _is_own(services: Services, principal: Principal, seen: Seen) -> bool:
+async def _is_own(services: Services, principal: Principal, seen: Snapshot) -> bool:
     """Whether the caller asked for it, and may ask on its topic, or on one that it was on before it was rerouted."""
     request = seen[0]
     if request.client != principal.subject:
@@ -100,7 +99,7 @@ async def page(
 ) -> Response:
     """Requests, the newest first: one's own, or everybody's with `read-assistance`."""
     all_ = may_read_all(principal)
-    wanted = Wanted(
+    wanted = RequestFilter(
         limit + 1,
         client=None if all_ else principal.subject,
         topics=None if all_ else topics_for(principal),

@@ -12,7 +12,7 @@ from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing
 from assistance.desk import Desk
 from assistance.model import State, SystemClock
-from assistance.store import STUCK, Selection
+from assistance.store import STUCK, DeliveryFilter
 
 _MOST = 10_000
 
@@ -27,7 +27,7 @@ async def stored_deliveries(
     """
     states = STUCK if state is None else frozenset({State(state)})
     with stored(variables, url, "this is what the store remembers") as store:
-        found = await store.deliveries(Selection(_MOST, states, channel))
+        found = await store.deliveries(DeliveryFilter(_MOST, states, channel))
     if channel is not None and not found:
         known(channel, read_routing(variables).channels)
     return [owed_shown(each) for each in found]

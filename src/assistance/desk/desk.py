@@ -9,23 +9,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from assistance.model import Clock, EventType, Status
+from assistance.model import Clock, EventType, Snapshot, Status
 from assistance.routing import Routing, Topic, expected_response, plan
 from assistance.store import (
+    Command,
     ConflictError,
+    DeliveryFilter,
     Erasure,
     FollowUp,
-    Guard,
     Move,
-    Moved,
     NotFoundError,
-    Order,
     Owed,
+    Precondition,
     Reply,
     Reroute,
     Retained,
     Retry,
-    Selection,
     Store,
     StoreUnavailableError,
 )
@@ -60,7 +59,7 @@ class Desk:
     """Moves requests on, and lets those who were told hear of it.
 
     What changes a request raises what the store does: NotFoundError, ConflictError where its status forbids it,
-    ChangedError where `guard` does not know it again, StoreUnavailableError.
+    ChangedError where `precondition` does not know it again, StoreUnavailableError.
     """
 
     def __init__(
@@ -72,48 +71,58 @@ class Desk:
         self._routing = routing
         self._dispatching = dispatching
 
-    async def cancel(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+    async def cancel(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
         """The customer needs nobody any more."""
-        return await self._move(request_id, actor, guard, Status.CANCELLED, EventType.CANCELLED)
+        return await self._move(request_id, actor, precondition, Status.CANCELLED, EventType.CANCELLED)
 
-    async def claim(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+    async def claim(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
         """`actor` has it. Of two who claim at once one is refused, with the claim of the other."""
-        return await self._move(request_id, actor, guard, Status.CLAIMED, EventType.CLAIMED)
+        return await self._move(request_id, actor, precondition, Status.CLAIMED, EventType.CLAIMED)
 
-    async def release(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+    async def release(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
         """Whoever had it has it no more."""
-        return await self._move(request_id, actor, guard, None, EventType.RELEASED)
+        return await self._move(request_id, actor, precondition, None, EventType.RELEASED)
 
-    async def resolve(self, request_id: str, actor: str, guard: Guard | None = None) -> Moved:
+    async def resolve(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
         """The customer was helped."""
-        return await self._move(request_id, actor, guard, Status.RESOLVED, EventType.RESOLVED)
+        return await self._move(request_id, actor, precondition, Status.RESOLVED, EventType.RESOLVED)
 
-    async def follow_up(self, request_id: str, actor: str, text: str, guard: Guard | None = None) -> Moved:
+    async def follow_up(
+        self, request_id: str, actor: str, text: str, precondition: Precondition | None = None
+    ) -> Snapshot:
         """The customer adds something."""
-        return self._told(await self._store.follow_up(FollowUp(self._order(request_id, actor, guard), text)))
+        return self._wake_dispatcher(
+            await self._store.follow_up(FollowUp(self._command(request_id, actor, precondition), text))
+        )
 
-    async def reply(self, request_id: str, actor: str, text: str, guard: Guard | None = None) -> Moved:
+    async def reply(self, request_id: str, actor: str, text: str, precondition: Precondition | None = None) -> Snapshot:
         """A person says something to the customer, which the bot finds in the time line."""
-        return self._told(await self._store.reply(Reply(self._order(request_id, actor, guard), text)))
+        return self._wake_dispatcher(
+            await self._store.reply(Reply(self._command(request_id, actor, precondition), text))
+        )
 
-    async def reroute(self, request_id: str, actor: str, topic: Topic, guard: Guard | None = None) -> Moved:
+    async def reroute(
+        self, request_id: str, actor: str, topic: Topic, precondition: Precondition | None = None
+    ) -> Snapshot:
         """It is for the people of another topic."""
-        order = self._order(request_id, actor, guard)
+        command = self._command(request_id, actor, precondition)
         seen = await self._store.get(request_id)
         if seen is None:
             raise NotFoundError(request_id)
         parked = self._dispatching.parked if self._dispatching else {}
-        owed = plan(topic, request_id, order.now, seen[0].priority, self._routing().channels, parked)
-        expected = expected_response(topic, order.now)
-        return self._told(await self._store.reroute(Reroute(order, topic.name, topic.title, owed, expected)))
+        owed = plan(topic, request_id, command.now, seen[0].priority, self._routing().channels, parked)
+        expected = expected_response(topic, command.now)
+        return self._wake_dispatcher(
+            await self._store.reroute(Reroute(command, topic.name, topic.title, owed, expected))
+        )
 
-    async def retry(self, retry: Retry) -> Moved:
+    async def retry(self, retry: Retry) -> Snapshot:
         """An operator sends a delivery again."""
-        moved = await self._store.retry(retry)
-        await self.try_parked(next(d.channel for d in moved.deliveries if d.n == retry.n))
-        return moved
+        snapshot = await self._store.retry(retry)
+        await self.try_parked(next(d.channel for d in snapshot.deliveries if d.n == retry.n))
+        return snapshot
 
-    async def replay(self, selection: Selection, actor: str, *, dry_run: bool) -> SentAgain:
+    async def replay(self, selection: DeliveryFilter, actor: str, *, dry_run: bool) -> SentAgain:
         """Send again what is selected and can be sent, the oldest first; a dry run says what that would be."""
         found = await self._store.deliveries(replace(selection, limit=MOST_REPLAYED + 1, to_send=True))
         these, more = found[:MOST_REPLAYED], len(found) > MOST_REPLAYED
@@ -126,11 +135,11 @@ class Desk:
             sent += await asyncio.gather(*(self._again(owed, selection, actor) for owed in some))
         return SentAgain([key for key in sent if key is not None], more)
 
-    async def _again(self, owed: Owed, selection: Selection, actor: str) -> str | None:
+    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: str) -> str | None:
         """Its key, if it still was as it was found."""
         delivery = owed.delivery
         with suppress(ConflictError, NotFoundError):
-            await self.retry(Retry(self._order(delivery.request_id, actor), delivery.n, selection.states))
+            await self.retry(Retry(self._command(delivery.request_id, actor), delivery.n, selection.states))
             return delivery.key
         return None
 
@@ -141,11 +150,11 @@ class Desk:
         if self._dispatching:
             self._dispatching.wake()
 
-    async def erase(self, request_id: str, actor: str) -> Moved:
+    async def erase(self, request_id: str, actor: str) -> Snapshot:
         """Erase what the customer wrote, here and in the channels that can."""
         channels = self._routing().channels
         rewritable = {name for name, channel in channels.items() if hasattr(channel, "update")}
-        return self._told(await self._store.erase(Erasure(self._order(request_id, actor), rewritable)))
+        return self._wake_dispatcher(await self._store.erase(Erasure(self._command(request_id, actor), rewritable)))
 
     async def expire(self) -> int:
         """Expire what nobody took in its time; says how many."""
@@ -155,15 +164,17 @@ class Desk:
         """Forget what need not be kept any more: texts after 90 days, requests that are over after a year."""
         return await self._store.retain(self._clock.now())
 
-    def _order(self, request_id: str, actor: str, guard: Guard | None = None) -> Order:
-        return Order(request_id, actor, self._clock.now(), guard)
+    def _command(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Command:
+        return Command(request_id, actor, self._clock.now(), precondition)
 
     async def _move(
-        self, request_id: str, actor: str, guard: Guard | None, status: Status | None, type_: EventType
-    ) -> Moved:
-        return self._told(await self._store.move(Move(self._order(request_id, actor, guard), status, type_)))
+        self, request_id: str, actor: str, precondition: Precondition | None, status: Status | None, type_: EventType
+    ) -> Snapshot:
+        return self._wake_dispatcher(
+            await self._store.move(Move(self._command(request_id, actor, precondition), status, type_))
+        )
 
-    def _told(self, moved: Moved) -> Moved:
+    def _wake_dispatcher(self, snapshot: Snapshot) -> Snapshot:
         if self._dispatching:
             self._dispatching.wake()
-        return moved
+        return snapshot

@@ -14,7 +14,7 @@ from assistance.dispatch.retry import MAX_RETRY_AFTER, Jitter
 from assistance.dispatch.sending import send
 from assistance.model import Attempt, Clock, Misconfigured, Priority, Reason, State, TryLater
 from assistance.outgoing import Http
-from assistance.store import Settled, Settlement, Work
+from assistance.store import DeliveryOutcome, Job, Recorded
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -46,27 +46,27 @@ class Deliverer:
         self._tracer = tracer
         self._wake = wake
 
-    async def send(self, lane: Lane, work: Work) -> Try:
+    async def send(self, lane: Lane, job: Job) -> Try:
         """See `Carrier.send`."""
-        return await send(lane.channel, lane.name, work, self._http, self._clock, tracer=self._tracer)
+        return await send(lane.channel, lane.name, job, self._http, self._clock, tracer=self._tracer)
 
-    async def release(self, lane: Lane, works: Sequence[Work]) -> None:
+    async def release(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """See `Carrier.release`."""
-        await self._recorder.release(lane, works)
+        await self._recorder.release(lane, jobs)
 
-    async def record(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> None:
+    async def record(self, lane: Lane, job: Job, made: Try, *, probing: bool) -> None:
         """See `Carrier.record`."""
-        settlement = await self._judge(lane, work, made, probing=probing)
-        if settled := await self._recorder.settle(settlement):
-            self._report(lane, work, settlement, first=settled is Settled.NOTIFIED)
+        settlement = await self._judge(lane, job, made, probing=probing)
+        if recorded := await self._recorder.settle(settlement):
+            self._report(lane, job, settlement, first=recorded is Recorded.NOTIFIED)
         if settlement.short or settlement.state in {State.FAILED, State.PARKED}:
             self._wake()
 
-    async def _judge(self, lane: Lane, work: Work, made: Try, *, probing: bool) -> Settlement:
+    async def _judge(self, lane: Lane, job: Job, made: Try, *, probing: bool) -> DeliveryOutcome:
         """What becomes of the work, once the lane and the store know what the try says about the channel."""
-        judge = partial(settle, work.delivery, retry_for=lane.channel.retry_for, probing=probing, jitter=self._jitter)
+        judge = partial(settle, job.delivery, retry_for=lane.channel.retry_for, probing=probing, jitter=self._jitter)
         try:
-            settlement = judge(made, not_before=self._room_for_a_retry(lane, work, made))
+            settlement = judge(made, not_before=self._room_for_a_retry(lane, job, made))
             # The channel first: were the outcome there alone, the next process would send on at one that is parked.
             await self._learn(lane, made, settlement.attempt, probing=probing)
         except Exception as error:
@@ -76,9 +76,9 @@ class Deliverer:
             return judge(replace(made, verdict=bug))
         return settlement
 
-    def _room_for_a_retry(self, lane: Lane, work: Work, made: Try) -> float:
+    def _room_for_a_retry(self, lane: Lane, job: Job, made: Try) -> float:
         """The instant before which a retry would take too much from first tries that wait."""
-        others = lane.supply.waiting and work.request.priority is not Priority.URGENT
+        others = lane.supply.waiting and job.request.priority is not Priority.URGENT
         if not others or not isinstance(made.verdict, TryLater):
             return 0.0
         pace = lane.channel.messages_per_second
@@ -108,18 +108,18 @@ class Deliverer:
             if probing:
                 await self._recorder.unpark(lane)
 
-    def _report(self, lane: Lane, work: Work, settlement: Settlement, *, first: bool) -> None:
+    def _report(self, lane: Lane, job: Job, settlement: DeliveryOutcome, *, first: bool) -> None:
         attempt = settlement.attempt
         self._metrics.delivery(lane.name, attempt.outcome, attempt.reason, attempt.seconds)
         if first:
-            self._metrics.notified(work.request.topic, attempt.at + attempt.seconds - work.request.created_at)
+            self._metrics.notified(job.request.topic, attempt.at + attempt.seconds - job.request.created_at)
         getattr(log, _LEVELS.get(settlement.state, "error"))(
             f"delivery_{settlement.state}",
             channel=lane.name,
-            request=work.request.id,
-            n=work.delivery.n,
+            request=job.request.id,
+            n=job.delivery.n,
             seconds=round(attempt.seconds, 3),
             reason=attempt.reason,
             code=attempt.code,
-            request_id=work.request.correlation_id,
+            request_id=job.request.correlation_id,
         )

@@ -16,7 +16,7 @@ from assistance.dispatch.recording import Recorder
 from assistance.dispatch.retry import Jitter
 from assistance.model import Clock
 from assistance.outgoing import Http
-from assistance.store import Lease, Store, StoreUnavailableError, Take, Taken, Work
+from assistance.store import Dequeue, Dequeued, Job, Lease, Store, StoreUnavailableError
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -102,12 +102,12 @@ class Dispatcher:
         if lane.supply.waiting:
             self.wake()
 
-    def hand(self, work: Work) -> None:
+    def hand(self, job: Job) -> None:
         """Send this now, under the lease and the promise given for it."""
-        lane = self.lanes[work.delivery.channel]
+        lane = self.lanes[job.delivery.channel]
         lane.supply.redeem()
         # Leased at its acceptance, or after.
-        lane.put(work, self._clock.monotonic() - (self._clock.now() - work.request.created_at) + good_for(LEASE))
+        lane.put(job, self._clock.monotonic() - (self._clock.now() - job.request.created_at) + good_for(LEASE))
 
     def due(self, channel: str) -> None:
         """Something on `channel` is due in the store that was not handed over."""
@@ -189,34 +189,34 @@ class Dispatcher:
         if not rooms and not probes:
             return False
         paces = {} if self._store.exclusive else self.lanes.paces(rooms)
-        take = Take(rooms, self.lease(), self._clock.now(), self._is_open, probes, paces)
+        dequeue = Dequeue(rooms, self.lease(), self._clock.now(), self._is_open, probes, paces)
         before, good_until = self.lanes.knowledge(), self._clock.monotonic() + good_for(LEASE)
-        taken = await self._leased(take)
-        for lane in self.lanes.learn(taken.lanes, before):
+        dequeued = await self._leased(dequeue)
+        for lane in self.lanes.learn(dequeued.lanes, before):
             await self._recorder.unpark(lane)
-        await self._hand_out(taken, take, good_until)
-        for channel, number in taken.parked.items():
+        await self._hand_out(dequeued, dequeue, good_until)
+        for channel, number in dequeued.parked.items():
             log.error("deliveries_parked", channel=channel, parked=number)
             self.wake()
-        return bool(taken.works)
+        return bool(dequeued.jobs)
 
-    async def _leased(self, take: Take) -> Taken:
+    async def _leased(self, dequeue: Dequeue) -> Dequeued:
         """What the store gives, while the room asked for is promised to nobody else."""
         with ExitStack() as looks:
-            for name, room in take.rooms.items():
+            for name, room in dequeue.rooms.items():
                 looks.enter_context(self.lanes[name].supply.looking(room))
-            return await self._store.take(take)
+            return await self._store.dequeue(dequeue)
 
-    async def _hand_out(self, taken: Taken, take: Take, good_until: float) -> None:
-        found = Counter(work.delivery.channel for work in taken.works)
-        for name, room in take.rooms.items():
+    async def _hand_out(self, dequeued: Dequeued, dequeue: Dequeue, good_until: float) -> None:
+        found = Counter(job.delivery.channel for job in dequeued.jobs)
+        for name, room in dequeue.rooms.items():
             self.lanes[name].supply.looked(room, found[name])
-        for work in taken.works:
-            lane = self.lanes[work.delivery.channel]
-            if lane.name in taken.probed:
-                lane.probe(work, good_until)
+        for job in dequeued.jobs:
+            lane = self.lanes[job.delivery.channel]
+            if lane.name in dequeued.probed:
+                lane.probe(job, good_until)
             else:
-                lane.put(work, good_until)
-        for name in taken.empty:
+                lane.put(job, good_until)
+        for name in dequeued.empty:
             # Nothing waits on it: the next message will show whether it is mended.
             await self._recorder.unpark(self.lanes[name])

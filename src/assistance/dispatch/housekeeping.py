@@ -63,9 +63,9 @@ class Housekeeping:
             tasks.create_task(self._every(EVERY, self._sweep))
             tasks.create_task(self._every(recover_every, self._recover))
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, job: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await _done(work)
+            await _done(job)
             await self._clock.sleep(seconds)
 
     async def look_after_channels(self) -> None:
@@ -78,12 +78,12 @@ class Housekeeping:
 
     async def renew(self) -> None:
         """Hold on to what is leased; what was lost is counted, told and let go."""
-        held = tuple(work.delivery for work in self._lanes.held)
+        held = tuple(job.delivery for job in self._lanes.held)
         if held:
             lease, began = self._lease(), self._clock.monotonic()
             kept = await self._store.renew(Renewal(held, lease, self._clock.now()))
             # What was settled in the meantime is not held any more, and not lost.
-            still = {work.delivery for work in self._lanes.held}.intersection(held)
+            still = {job.delivery for job in self._lanes.held}.intersection(held)
             mine = {delivery.key for delivery in still if (delivery.request_id, delivery.n) in kept}
             self._lanes.keep(mine, began + good_for(lease.seconds))
             if lost := {delivery.key for delivery in still} - mine:
@@ -92,7 +92,7 @@ class Housekeeping:
                 self._lanes.lose(lost)
 
     async def _recover(self) -> None:
-        mine = frozenset((work.delivery.request_id, work.delivery.n) for work in self._lanes.held)
+        mine = frozenset((job.delivery.request_id, job.delivery.n) for job in self._lanes.held)
         if back := await self._store.recover(Recovery(self._clock.now(), mine)):
             log.warning("leases_taken_back", deliveries=back)
             self._wake()
@@ -114,10 +114,10 @@ class Housekeeping:
                 await self._recorder.unpark(known)
 
 
-async def _done(work: Callable[[], Awaitable[None]]) -> None:
+async def _done(job: Callable[[], Awaitable[None]]) -> None:
     """Do it, or say that it failed: without the next round leases would end while their works are being sent."""
     try:
-        await work()
+        await job()
     except StoreUnavailableError as error:
         log.warning("housekeeping_failed", error=type(error).__name__)
     except Exception:

@@ -17,7 +17,7 @@ from assistance.dispatch.retry import RetryBudget
 from assistance.dispatch.supply import Supply
 from assistance.dispatch.waiting import Waiting
 from assistance.model import Clock, Misconfigured, Reason
-from assistance.store import Work
+from assistance.store import Job
 
 log = structlog.get_logger(__name__)
 
@@ -31,15 +31,15 @@ _LAST_WORDS = 2.0
 class Carrier(Protocol):
     """What a lane does with its works."""
 
-    async def send(self, lane: "Lane", work: Work) -> Try:
+    async def send(self, lane: "Lane", job: Job) -> Try:
         """Try once; raises nothing but CancelledError."""
         ...
 
-    async def record(self, lane: "Lane", work: Work, made: Try, *, probing: bool) -> None:
+    async def record(self, lane: "Lane", job: Job, made: Try, *, probing: bool) -> None:
         """Learn from the try and write down what became of it."""
         ...
 
-    async def release(self, lane: "Lane", works: Sequence[Work]) -> None:
+    async def release(self, lane: "Lane", jobs: Sequence[Job]) -> None:
         """Give works back to the store as if they had never been leased."""
         ...
 
@@ -67,7 +67,7 @@ class Lane:
         self.removed = False
         self.report = Report()
         self.supply = Supply()
-        self.held: dict[str, Work] = {}
+        self.held: dict[str, Job] = {}
         self._good_until: dict[str, float] = {}
         self._clock = clock
         self._carrier = carrier
@@ -160,20 +160,20 @@ class Lane:
         room = self.room()
         return room if self.supply.behind else room - room // 2
 
-    def put(self, work: Work, good_until: float) -> None:
+    def put(self, job: Job, good_until: float) -> None:
         """Send this when its turn comes: urgent ones first, then by due time.
 
         After the monotonic instant `good_until`, unless `keep` says a later one, its lease may end before it is sent:
         then it goes back.
         """
-        self._hold(work, good_until)
-        self._queue.put(work)
+        self._hold(job, good_until)
+        self._queue.put(job)
         self.pump()
 
-    def probe(self, work: Work, good_until: float) -> None:
+    def probe(self, job: Job, good_until: float) -> None:
         """Send this although the lane is parked, to see whether it is mended; see `put`."""
-        self._hold(work, good_until)
-        self._begin(work, probing=True)
+        self._hold(job, good_until)
+        self._begin(job, probing=True)
 
     def keep(self, keys: Collection[str], good_until: float) -> None:
         """The leases of those of these that are held were renewed."""
@@ -184,12 +184,12 @@ class Lane:
         self._queue.drop(keys)
         self._let_go([self.held[key] for key in self.held.keys() & keys])
 
-    def _hold(self, work: Work, good_until: float) -> None:
-        key = work.delivery.key
+    def _hold(self, job: Job, good_until: float) -> None:
+        key = job.delivery.key
         if key in self.held:
             # Leased anew, so the lease before is over: what waits under it must not go as well.
             self._queue.drop({key})
-        self.held[key], self._good_until[key] = work, good_until
+        self.held[key], self._good_until[key] = job, good_until
 
     def pump(self) -> None:
         """Begin what may go now; while nothing may, give back what waits."""
@@ -238,35 +238,35 @@ class Lane:
         if self._pacing is None:
             self._pacing = self._spawn(pump_later(), "pace")
 
-    def _begin(self, work: Work, *, probing: bool) -> None:
-        if self._clock.monotonic() > self._good_until[work.delivery.key]:
+    def _begin(self, job: Job, *, probing: bool) -> None:
+        if self._clock.monotonic() > self._good_until[job.delivery.key]:
             # This process stood still, or the store's answer did: another one may be sending it by now.
-            log.warning("lease_too_short", channel=self.name, delivery=work.delivery.key)
-            self._spawn(self._give_back_these([work]), "give back")
+            log.warning("lease_too_short", channel=self.name, delivery=job.delivery.key)
+            self._spawn(self._give_back_these([job]), "give back")
             return
         if not probing:
             self.pace.spend()
-        task = self._spawn(self._deliver(work, probing=probing), work.delivery.key)
+        task = self._spawn(self._deliver(job, probing=probing), job.delivery.key)
         self._sending.add(task)
 
-    async def _deliver(self, work: Work, *, probing: bool) -> None:
+    async def _deliver(self, job: Job, *, probing: bool) -> None:
         try:
             channel = self.channel
-            made = await self._send(work)
+            made = await self._send(job)
             if isinstance(made.verdict, Misconfigured) and channel is not self.channel:
                 # Said of settings that are not in force any more: it does not count, least of all against the new ones.
-                await self._release([work])
+                await self._release([job])
             else:
-                await self._carrier.record(self, work, made, probing=probing)
+                await self._carrier.record(self, job, made, probing=probing)
         finally:
-            self._let_go([work])
+            self._let_go([job])
 
-    async def _send(self, work: Work) -> Try:
+    async def _send(self, job: Job) -> Try:
         try:
-            return await self._carrier.send(self, work)
+            return await self._carrier.send(self, job)
         except asyncio.CancelledError:
             # Shutting down is not a failed try.
-            await self._release([work])
+            await self._release([job])
             raise
         finally:
             # What was sent is recorded, however late: from here on nobody cuts it short.
@@ -280,29 +280,29 @@ class Lane:
         if self._queue:
             self._spawn(self._give_back_these(self._queue.clear()), "give back")
 
-    async def _give_back_these(self, works: Sequence[Work]) -> None:
+    async def _give_back_these(self, jobs: Sequence[Job]) -> None:
         try:
-            await self._release(works)
+            await self._release(jobs)
         finally:
-            self._let_go(works)
+            self._let_go(jobs)
 
-    async def _release(self, works: Sequence[Work]) -> None:
-        await self._carrier.release(self, works)
+    async def _release(self, jobs: Sequence[Job]) -> None:
+        await self._carrier.release(self, jobs)
         self.supply.unknown()
 
-    def _let_go(self, works: Sequence[Work]) -> None:
-        for work in works:
-            key = work.delivery.key
+    def _let_go(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            key = job.delivery.key
             # What was given back may have been leased again before this task heard that it was written.
-            if self.held.get(key) is work:
+            if self.held.get(key) is job:
                 del self.held[key], self._good_until[key]
         self.pump()
         if self.supply.waiting and 2 * self.room() >= self._most_waiting(self._most_held):
             self._wake()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+    def _spawn(self, job: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         # In a context of its own: it is no part of the call that handed its work over.
-        task = asyncio.create_task(work, name=f"lane {self.name}: {what}", context=Context())
+        task = asyncio.create_task(job, name=f"lane {self.name}: {what}", context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._over)
         return task

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from assistance.channels import Channel
 from assistance.dispatch.lane import Carrier, Lane
 from assistance.model import Clock, Reason
-from assistance.store import LaneState, Work, brief
+from assistance.store import Job, LaneState, brief
 
 Knowledge = Mapping[str, int]
 """The number of each lane's last report to the store at some moment; nothing of one that was being made."""
@@ -36,9 +36,9 @@ class Lanes(dict[str, Lane]):
         return {lane.name: brief(lane.parked) for lane in self.values() if lane.parked is not None}
 
     @property
-    def held(self) -> tuple[Work, ...]:
+    def held(self) -> tuple[Job, ...]:
         """All that is leased and not yet settled."""
-        return tuple(work for lane in self.values() for work in lane.held.values())
+        return tuple(job for lane in self.values() for job in lane.held.values())
 
     def keep(self, keys: Collection[str], good_until: float) -> None:
         """See `Lane.keep`."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from assistance.dispatch.retry import MAX_RETRY_AFTER, Jitter, delay
 from assistance.model import Attempt, Delivery, Misconfigured, Outcome, Reason, State, TryLater, Undeliverable, Verdict
-from assistance.store import Settlement
+from assistance.store import DeliveryOutcome
 
 _WORD_LIMIT = 100
 _ANSWER_LIMIT = 200
@@ -27,7 +27,7 @@ class Try:
 
 def settle(
     delivery: Delivery, made: Try, *, retry_for: float, probing: bool, jitter: Jitter, not_before: float = 0.0
-) -> Settlement:
+) -> DeliveryOutcome:
     """What becomes of `delivery` after this try.
 
     Args:
@@ -73,9 +73,9 @@ _OUTCOMES = {
 }
 
 
-def _settlement(delivery: Delivery, made: Try, state: State, due_at: float, *, short: bool = False) -> Settlement:
+def _settlement(delivery: Delivery, made: Try, state: State, due_at: float, *, short: bool = False) -> DeliveryOutcome:
     attempt = attempt_of(made, _OUTCOMES[state])
-    return Settlement(delivery, state, attempt, due_at, made.reference, short=short or delivery.short)
+    return DeliveryOutcome(delivery, state, attempt, due_at, made.reference, short=short or delivery.short)
 
 
 def _word(value: object, limit: int) -> str | None:

@@ -10,16 +10,16 @@ import structlog
 from assistance.dispatch.lane import Lane
 from assistance.model import Clock
 from assistance.store import (
+    DeliveryOutcome,
     Failing,
     Freeze,
+    Job,
     Park,
-    Settled,
-    Settlement,
+    Recorded,
     Store,
     StoreBrokenError,
     StoreUnavailableError,
     Unpark,
-    Work,
 )
 
 log = structlog.get_logger(__name__)
@@ -41,16 +41,16 @@ class Recorder:
         self._clock = clock
         self._wake = wake
 
-    async def settle(self, settlement: Settlement) -> Settled | None:
+    async def settle(self, settlement: DeliveryOutcome) -> Recorded | None:
         """Record what became of a try; says what it came to, None when nobody can know."""
-        settled = await self._insist(partial(self._store.settle, settlement))
-        if settled is Settled.LATE:
+        recorded = await self._insist(partial(self._store.record_outcome, settlement))
+        if recorded is Recorded.LATE:
             log.warning("late_outcome_ignored", delivery=settlement.delivery.key)
-        return settled
+        return recorded
 
-    async def release(self, lane: Lane, works: Iterable[Work]) -> None:
+    async def release(self, lane: Lane, jobs: Iterable[Job]) -> None:
         """Give back what was not sent, no try counted; where the lane is out of order it is parked."""
-        await asyncio.gather(*(self._insist(partial(self._store.release, work.delivery)) for work in works))
+        await asyncio.gather(*(self._insist(partial(self._store.release, job.delivery)) for job in jobs))
         if (reason := lane.out_of_order) is not None:
             await self.park_what_waits(lane.name, reason)
 

@@ -28,7 +28,7 @@ from assistance.model import (
 )
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError
-from assistance.store import Work
+from assistance.store import Job
 
 log = structlog.get_logger(__name__)
 
@@ -37,45 +37,45 @@ _OUTCOMES = {Misconfigured: Outcome.PARKED, Undeliverable: Outcome.FAILED}
 _propagator = TraceContextTextMapPropagator()
 
 
-async def send(channel: Channel, name: str, work: Work, http: Http, clock: Clock, *, tracer: trace.Tracer) -> Try:
+async def send(channel: Channel, name: str, job: Job, http: Http, clock: Clock, *, tracer: trace.Tracer) -> Try:
     """Say the work's message on the channel; never raises but for cancellation.
 
     Its span belongs to the trace of the accepting call, as a child of its span and linked to it: some back ends show
     the one, some the other.
     """
     at, started = clock.now(), clock.monotonic()
-    if work.request.traceparent is None and isinstance(tracer, trace.NoOpTracer):
+    if job.request.traceparent is None and isinstance(tracer, trace.NoOpTracer):
         # Nobody traces, nor did who asked: a span would cost as much as composing the message.
-        verdict, reference = await _say(channel, name, lambda: _by_kind(channel, work, http), http)
+        verdict, reference = await _say(channel, name, lambda: _by_kind(channel, job, http), http)
     else:
-        with _span(name, work, tracer) as span:
-            verdict, reference = await _say(channel, name, lambda: _by_kind(channel, work, http), http)
+        with _span(name, job, tracer) as span:
+            verdict, reference = await _say(channel, name, lambda: _by_kind(channel, job, http), http)
             if verdict is not None:
                 span.set_attribute("error.type", str(verdict.reason))
                 span.set_status(trace.StatusCode.ERROR, str(verdict.reason))
     return Try(at, clock.monotonic() - started, verdict, reference)
 
 
-def _span(name: str, work: Work, tracer: trace.Tracer) -> AbstractContextManager[trace.Span]:
-    context = _propagator.extract({"traceparent": work.request.traceparent or ""})
+def _span(name: str, job: Job, tracer: trace.Tracer) -> AbstractContextManager[trace.Span]:
+    context = _propagator.extract({"traceparent": job.request.traceparent or ""})
     accepted = trace.get_current_span(context).get_span_context()
     links = [trace.Link(accepted)] if accepted.is_valid else []
     return tracer.start_as_current_span(
-        f"deliver {name}", context, trace.SpanKind.CONSUMER, _attributes(name, work), links
+        f"deliver {name}", context, trace.SpanKind.CONSUMER, _attributes(name, job), links
     )
 
 
-def _attributes(channel: str, work: Work) -> dict[str, str | int]:
+def _attributes(channel: str, job: Job) -> dict[str, str | int]:
     """By the semantic conventions for messaging: the channel is the destination."""
     return {
         "messaging.system": "assistance",
         "messaging.operation.name": "deliver",
         "messaging.operation.type": "process",
         "messaging.destination.name": channel,
-        "messaging.message.id": work.delivery.key,
-        "assistance.topic": work.request.topic,
-        "assistance.kind": work.delivery.kind,
-        "assistance.attempt": work.delivery.attempts + 1,
+        "messaging.message.id": job.delivery.key,
+        "assistance.topic": job.request.topic,
+        "assistance.kind": job.delivery.kind,
+        "assistance.attempt": job.delivery.attempts + 1,
     }
 
 
@@ -104,19 +104,19 @@ async def _say(
     return None, _sound(reference)
 
 
-async def _by_kind(channel: Channel, work: Work, http: Http) -> str | None:
+async def _by_kind(channel: Channel, job: Job, http: Http) -> str | None:
     """Say it where it belongs: what has changed by rewriting the notice, what must be heard below it.
 
     What was refused there, short now, is said by itself: somebody may have removed the notice.
     """
-    news = compose(work)
+    news = compose(job)
     if news.kind is not Kind.UPDATE or news.thread is None or news.short:
         return await channel.send(news, http)
     update, reply_to = getattr(channel, "update", None), getattr(channel, "reply_to", None)
-    again = rewritten(work) if update is not None else None
+    again = rewritten(job) if update is not None else None
     if update is not None and again is not None:
         await update(again.thread, again, http)
-        if not aloud(work):
+        if not aloud(job):
             return None
     if reply_to is None:
         return await channel.send(news, http)

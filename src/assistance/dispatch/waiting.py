@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Collection
 
 from assistance.model import Priority
-from assistance.store import Work
+from assistance.store import Job
 
 
 class Waiting:
@@ -12,20 +12,20 @@ class Waiting:
 
     def __init__(self) -> None:
         """Nothing waits."""
-        self._heap: list[tuple[bool, float, str, int, Work]] = []
+        self._heap: list[tuple[bool, float, str, int, Job]] = []
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._heap)
 
-    def put(self, work: Work) -> None:
+    def put(self, job: Job) -> None:
         """Let this have its turn."""
-        delivery = work.delivery
-        normal = work.request.priority is not Priority.URGENT
+        delivery = job.delivery
+        normal = job.request.priority is not Priority.URGENT
         # With the fence no two are alike, and works themselves have no order.
-        heapq.heappush(self._heap, (normal, delivery.due_at, delivery.key, delivery.fence, work))
+        heapq.heappush(self._heap, (normal, delivery.due_at, delivery.key, delivery.fence, job))
 
-    def pop(self) -> Work:
+    def pop(self) -> Job:
         """Whose turn it is; it waits no more."""
         return heapq.heappop(self._heap)[-1]
 
@@ -34,8 +34,8 @@ class Waiting:
         self._heap = [entry for entry in self._heap if entry[-1].delivery.key not in keys]
         heapq.heapify(self._heap)
 
-    def clear(self) -> list[Work]:
+    def clear(self) -> list[Job]:
         """Forget all of them; says which that were."""
-        works = [entry[-1] for entry in self._heap]
+        jobs = [entry[-1] for entry in self._heap]
         self._heap.clear()
-        return works
+        return jobs

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from assistance.intake.ask import Ask
 from assistance.model import AssistanceRequest, Clock, Delivery, State, represent
 from assistance.routing import Routing, Topic, expected_response, plan
-from assistance.store import Acceptance, Accepted, IdempotencyKey, Lease, NewRequest, Store, Work
+from assistance.store import Acceptance, Accepted, IdempotencyKey, Job, Lease, NewRequest, Store
 
 KEPT_FOR = 7 * 86_400
 """Seconds for which an idempotency key is remembered."""
@@ -30,7 +30,7 @@ class HandOff(Protocol):
         """The promise is not needed."""
         ...
 
-    def hand(self, work: Work) -> None:
+    def hand(self, job: Job) -> None:
         """Send this now."""
         ...
 
@@ -154,7 +154,7 @@ class Intake:
         leased = {delivery.n: delivery for delivery in owed if created and delivery.state is State.SENDING}
         for promised in reserved:
             if accepted is not None and (delivery := leased.get(promised.n)):
-                self._handoff.hand(Work(delivery, accepted.request))
+                self._handoff.hand(Job(delivery, accepted.request))
             else:
                 self._handoff.unreserve(promised.channel)
         for delivery in owed:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from assistance.model import AssistanceRequest, Event, EventType, Kind, Message, Priority
-from assistance.store import Work
+from assistance.store import Job
 
 # What fits on a telephone's screen; the bot has its own metadata whole in every answer.
 _NAME = 80
@@ -26,38 +26,38 @@ _NEWS = {
 }
 
 
-def compose(work: Work) -> Message:
+def compose(job: Job) -> Message:
     """The message of a leased delivery."""
-    return notice(work) if work.delivery.kind is Kind.NOTICE else _update(work)
+    return notice(job) if job.delivery.kind is Kind.NOTICE else _update(job)
 
 
-def notice(work: Work) -> Message:
+def notice(job: Job) -> Message:
     """What tells people of the request, as it is now."""
-    request = work.request
+    request = job.request
     return Message(
-        key=work.delivery.key,
-        kind=work.delivery.kind,
+        key=job.delivery.key,
+        kind=job.delivery.kind,
         title=f"{_topic(request)}: {_customer(request) or 'a customer'} asks for a person",
         body=_said(request),
         created_at=request.created_at,
         fields=tuple(_facts(request)),
         links=request.links,
         urgent=request.priority is Priority.URGENT,
-        short=work.delivery.short,
+        short=job.delivery.short,
     )
 
 
-def _update(work: Work) -> Message:
-    request, event = work.request, work.event
+def _update(job: Job) -> Message:
+    request, event = job.request, job.event
     return Message(
-        key=work.delivery.key,
-        kind=work.delivery.kind,
+        key=job.delivery.key,
+        kind=job.delivery.kind,
         title=f"{_topic_then(request, event)}: {_news(event)}",
         body=_text(request, event),
         created_at=event.at if event else request.created_at,
         fields=tuple(_known(("Customer", _customer(request)), ("Request", request.id))),
-        short=work.delivery.short,
-        thread=work.thread,
+        short=job.delivery.short,
+        thread=job.thread,
     )
 
 

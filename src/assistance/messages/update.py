@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from assistance.messages.notice import compose, name_of, notice
 from assistance.model import EventType, Kind, Message, Status
-from assistance.store import Work
+from assistance.store import Job
 
 _REWRITTEN = frozenset(
     {
@@ -23,29 +23,29 @@ _ALOUD = frozenset({EventType.RELEASED, EventType.CANCELLED})
 _OVER = {Status.RESOLVED: "Resolved", Status.CANCELLED: "Cancelled", Status.EXPIRED: "Expired"}
 
 
-def aloud(work: Work) -> bool:
+def aloud(job: Job) -> bool:
     """Whether an update must be said although the notice was rewritten."""
-    return work.event is None or work.event.type not in _REWRITTEN or work.event.type in _ALOUD
+    return job.event is None or job.event.type not in _REWRITTEN or job.event.type in _ALOUD
 
 
-def rewritten(work: Work) -> Message | None:
+def rewritten(job: Job) -> Message | None:
     """The message that takes the place of the one named by its `thread`; None where an update rewrites nothing.
 
     It says how the request stands when it is written, not when the update was owed: a late try does no harm.
     """
-    event, first = work.event, work.thread
+    event, first = job.event, job.thread
     if event is None or event.type not in _REWRITTEN or first is None:
         return None
-    target = work.delivery.reference
+    target = job.delivery.reference
     if event.type is EventType.ERASED and target not in {None, first}:
-        return replace(compose(work), thread=target)
-    message = notice(work)
-    title = " · ".join(part for part in (_standing(work), message.title) if part)
+        return replace(compose(job), thread=target)
+    message = notice(job)
+    title = " · ".join(part for part in (_standing(job), message.title) if part)
     return replace(message, kind=Kind.UPDATE, title=title, thread=first)
 
 
-def _standing(work: Work) -> str:
-    request, event = work.request, work.event
+def _standing(job: Job) -> str:
+    request, event = job.request, job.event
     actor = name_of(event.actor if event else None)
     if request.status is Status.CLAIMED and request.claim is not None:
         at = datetime.fromtimestamp(request.claim.at, UTC)

@@ -5,7 +5,6 @@ from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, 
 from assistance.model.event import Event, EventType
 from assistance.model.ids import first_uuid7, uuid7
 from assistance.model.message import Message
-from assistance.model.representation import represent
 from assistance.model.request import (
     MOST_FOLLOW_UPS,
     MOVES,
@@ -17,6 +16,7 @@ from assistance.model.request import (
     Priority,
     Status,
 )
+from assistance.model.snapshot import Snapshot, represent
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Outcome",
     "Priority",
     "Reason",
+    "Snapshot",
     "State",
     "Status",
     "SteadyClock",

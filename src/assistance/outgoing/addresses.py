@@ -94,7 +94,7 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
-class Guard(AbstractResolver):
+class AddressGuard(AbstractResolver):
     """Lets a connection out only to vetted addresses, and to the very ones that were vetted.
 
     Public addresses on the ports `ports`; any address and port in the networks `allow`; a metadata service never. A

@@ -17,7 +17,7 @@ from yarl import URL
 
 from assistance import __version__
 from assistance.model import Clock, Misconfigured, Reason, SystemClock, Verdict
-from assistance.outgoing.addresses import Guard
+from assistance.outgoing.addresses import AddressGuard
 from assistance.outgoing.redaction import redact
 from assistance.outgoing.reply import Reply
 from assistance.outgoing.target import Target, target_of
@@ -51,7 +51,7 @@ class Http:
     def __init__(
         self,
         *,
-        guard: Guard | None = None,
+        guard: AddressGuard | None = None,
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         tracing: trace.TracerProvider | None = None,

@@ -14,19 +14,19 @@ from assistance.store.errors import (
 from assistance.store.opening import migrate, open_store
 from assistance.store.queue.auditing import Backlog, Evidence
 from assistance.store.queue.clocks import Clocks
+from assistance.store.queue.dequeue import Dequeue, Dequeued, Job
 from assistance.store.queue.lanes import Failing, Freeze, LaneState
-from assistance.store.queue.leasing import Lease, Recovery, Renewal
+from assistance.store.queue.leases import Lease, Recovery, Renewal
+from assistance.store.queue.outcomes import DeliveryOutcome, Recorded
 from assistance.store.queue.parking import Park, Unpark, brief
-from assistance.store.queue.settling import Settled, Settlement
-from assistance.store.queue.taking import Take, Taken, Work
 from assistance.store.requests.accepting import Acceptance, Accepted, NewRequest
 from assistance.store.requests.erasing import Erasure
 from assistance.store.requests.following import FollowUp, Reply
-from assistance.store.requests.holding import Guard, Moved, Order
 from assistance.store.requests.keys import IdempotencyKey
 from assistance.store.requests.lifecycle import OVER, Move
-from assistance.store.requests.reading import Query, Seen
-from assistance.store.requests.replaying import AGAIN, Owed, Retry, Selection
+from assistance.store.requests.locking import Command, Precondition
+from assistance.store.requests.reading import RequestFilter
+from assistance.store.requests.replaying import AGAIN, DeliveryFilter, Owed, Retry
 from assistance.store.requests.rerouting import Reroute
 from assistance.store.requests.retention import Retained
 from assistance.store.store import Store
@@ -41,45 +41,43 @@ __all__ = [
     "Backlog",
     "ChangedError",
     "Clocks",
+    "Command",
     "ConflictError",
+    "DeliveryFilter",
+    "DeliveryOutcome",
+    "Dequeue",
+    "Dequeued",
     "Erasure",
     "Evidence",
     "Failing",
     "FollowUp",
     "Freeze",
-    "Guard",
     "IdempotencyKey",
+    "Job",
     "KeyReusedError",
     "LaneState",
     "Lease",
     "Move",
-    "Moved",
     "NewRequest",
     "NoSuchDeliveryError",
     "NotFoundError",
-    "Order",
     "Owed",
     "Park",
-    "Query",
+    "Precondition",
+    "Recorded",
     "Recovery",
     "Renewal",
     "Reply",
+    "RequestFilter",
     "Reroute",
     "Retained",
     "Retry",
-    "Seen",
-    "Selection",
-    "Settled",
-    "Settlement",
     "Store",
     "StoreBrokenError",
     "StoreRefusedError",
     "StoreUnavailableError",
-    "Take",
-    "Taken",
     "TooManyFollowUpsError",
     "Unpark",
-    "Work",
     "brief",
     "migrate",
     "open_store",

@@ -5,27 +5,27 @@ from typing import Any
 
 from opentelemetry.trace import Tracer
 
-from assistance.model import Attempt, Delivery, Event, State
+from assistance.model import Attempt, Delivery, Event, Snapshot, State
 from assistance.store.engine.changes import Changes
 from assistance.store.engine.database import Database
 from assistance.store.engine.reader import Reader
 from assistance.store.engine.writer import Operation, Writer
-from assistance.store.queue import auditing, clocks, lanes, leasing, parking, settling, taking
+from assistance.store.queue import auditing, clocks, dequeue, lanes, leases, outcomes, parking
 from assistance.store.queue.auditing import Backlog, Evidence
 from assistance.store.queue.clocks import Clocks
+from assistance.store.queue.dequeue import Dequeue, Dequeued
 from assistance.store.queue.lanes import Failing, Freeze, LaneState
-from assistance.store.queue.leasing import Recovery, Renewal
+from assistance.store.queue.leases import Recovery, Renewal
+from assistance.store.queue.outcomes import DeliveryOutcome, Recorded
 from assistance.store.queue.parking import Park, Unpark
-from assistance.store.queue.settling import Settled, Settlement
-from assistance.store.queue.taking import Take, Taken
 from assistance.store.requests import accepting, erasing, following, lifecycle, reading, replaying, rerouting, retention
 from assistance.store.requests.accepting import Accepted, NewRequest
 from assistance.store.requests.erasing import Erasure
 from assistance.store.requests.following import FollowUp, Reply
-from assistance.store.requests.holding import Moved, Ordered
 from assistance.store.requests.lifecycle import Move
-from assistance.store.requests.reading import Query, Seen
-from assistance.store.requests.replaying import Owed, Retry, Selection
+from assistance.store.requests.locking import Commanded
+from assistance.store.requests.reading import RequestFilter
+from assistance.store.requests.replaying import DeliveryFilter, Owed, Retry
 from assistance.store.requests.rerouting import Reroute
 from assistance.store.requests.retention import Retained
 from assistance.store.tables.schema import WAITING
@@ -53,7 +53,7 @@ class Store:
     @property
     def exclusive(self) -> bool:
         """Whether no other process can have it open."""
-        return self._database.held is not None
+        return self._database.file_lock is not None
 
     @property
     def broken(self) -> str | None:
@@ -72,96 +72,96 @@ class Store:
         if self._database.wakes:
             await self._database.wakes.listen(heard)
 
-    def _tell(self, *, due: bool) -> None:
+    def _wake_others(self, *, due: bool) -> None:
         if due and self._database.wakes:
-            self._database.wakes.tell()
+            self._database.wakes.notify()
 
     async def accept(self, new: NewRequest) -> Accepted:
         """Store an ask; raises KeyReusedError for a used key with another body, or TooManyFollowUpsError."""
         accepted: Accepted = await self._accepting.write(accepting.accept, new)
-        self._tell(due=_any_due(accepted.deliveries, new.request.created_at))
-        self.changes.tell([accepted.request.id])
+        self._wake_others(due=_any_due(accepted.deliveries, new.request.created_at))
+        self.changes.publish([accepted.request.id])
         return accepted
 
-    async def move(self, move: Move) -> Moved:
+    async def move(self, move: Move) -> Snapshot:
         """Take a request to another status; raises NotFoundError, ConflictError, ChangedError."""
         return await self._change(lifecycle.move, move)
 
-    async def follow_up(self, follow_up: FollowUp) -> Moved:
+    async def follow_up(self, follow_up: FollowUp) -> Snapshot:
         """Add what the customer says now; raises as `move` does."""
         return await self._change(following.follow_up, follow_up)
 
-    async def reply(self, reply: Reply) -> Moved:
+    async def reply(self, reply: Reply) -> Snapshot:
         """Write down what a person says to the customer; raises as `move` does."""
         return await self._change(following.reply, reply)
 
-    async def reroute(self, reroute: Reroute) -> Moved:
+    async def reroute(self, reroute: Reroute) -> Snapshot:
         """Take a request to the people of another topic; raises as `move` does."""
         return await self._change(rerouting.reroute, reroute)
 
-    async def retry(self, retry: Retry) -> Moved:
+    async def retry(self, retry: Retry) -> Snapshot:
         """Make a delivery due once more; raises as `move` does."""
         return await self._change(replaying.retry, retry)
 
-    async def erase(self, erasure: Erasure) -> Moved:
+    async def erase(self, erasure: Erasure) -> Snapshot:
         """Erase what the customer wrote; raises as `move` does."""
         return await self._change(erasing.erase, erasure)
 
-    async def _change(self, operation: Operation, item: Ordered) -> Moved:
-        moved: Moved = await self._accepting.write(operation, item)
-        self._tell(due=_any_due(moved.deliveries, item.order.now))
-        self.changes.tell([moved.request.id])
-        return moved
+    async def _change(self, operation: Operation, item: Commanded) -> Snapshot:
+        snapshot: Snapshot = await self._accepting.write(operation, item)
+        self._wake_others(due=_any_due(snapshot.deliveries, item.command.now))
+        self.changes.publish([snapshot.request.id])
+        return snapshot
 
     async def expire(self, now: float) -> list[str]:
         """Expire what nobody took in its time; says which."""
         expired: list[str] = await self._accepting.write(lifecycle.expire, now)
-        self.changes.tell(expired)
+        self.changes.publish(expired)
         return expired
 
-    async def take(self, take: Take) -> Taken:
+    async def dequeue(self, command: Dequeue) -> Dequeued:
         """Lease what is due."""
-        taken: Taken = await self._dispatching.write(taking.take, take)
-        return taken
+        dequeued: Dequeued = await self._dispatching.write(dequeue.dequeue, command)
+        return dequeued
 
-    async def settle(self, settlement: Settlement) -> Settled:
+    async def record_outcome(self, outcome: DeliveryOutcome) -> Recorded:
         """Write down what became of a try; says what it came to."""
-        settled: Settled = await self._dispatching.write(settling.settle, settlement)
-        self._tell(due=settlement.state in {State.FAILED, State.PARKED})
-        self.changes.tell([settlement.delivery.request_id])
-        return settled
+        recorded: Recorded = await self._dispatching.write(outcomes.record_outcome, outcome)
+        self._wake_others(due=outcome.state in {State.FAILED, State.PARKED})
+        self.changes.publish([outcome.delivery.request_id])
+        return recorded
 
     async def release(self, delivery: Delivery) -> None:
         """Give a lease back without counting a try."""
-        await self._dispatching.write(leasing.release, delivery)
-        self._tell(due=True)
+        await self._dispatching.write(leases.release, delivery)
+        self._wake_others(due=True)
 
-    async def renew(self, renewal: Renewal) -> frozenset[leasing.Key]:
+    async def renew(self, renewal: Renewal) -> frozenset[leases.Key]:
         """Hold on to leases; says which were still held."""
-        held: frozenset[leasing.Key] = await self._dispatching.write(leasing.renew, renewal)
+        held: frozenset[leases.Key] = await self._dispatching.write(leases.renew, renewal)
         return held
 
     async def recover(self, recovery: Recovery) -> int:
         """Take back what processes held that are gone; says how many deliveries."""
-        recovered = await self._in_steps(leasing.recover, recovery, leasing.AT_ONCE)
-        self._tell(due=recovered > 0)
+        recovered = await self._in_steps(leases.recover, recovery, leases.AT_ONCE)
+        self._wake_others(due=recovered > 0)
         return recovered
 
     async def park(self, park: Park) -> int:
         """Park a channel and what is due on it; says how many deliveries."""
         parked = await self._in_steps(parking.park, park, parking.AT_ONCE)
-        self._tell(due=parked > 0)
+        self._wake_others(due=parked > 0)
         return parked
 
     async def unpark(self, unpark: Unpark) -> int:
         """Let a channel go on; says how many deliveries are due again."""
         resumed = await self._in_steps(parking.unpark, unpark, parking.AT_ONCE)
-        self._tell(due=resumed > 0)
+        self._wake_others(due=resumed > 0)
         return resumed
 
     async def try_parked(self, channel: str | None = None) -> None:
         """Let one message try each parked channel now, or that one, in whatever process."""
-        self._tell(due=await self._dispatching.write(parking.try_parked, channel))
+        self._wake_others(due=await self._dispatching.write(parking.try_parked, channel))
 
     async def _in_steps(self, operation: Operation, item: Any, at_once: int) -> int:
         """Do it again as long as there is more of it; each step commits, so that nobody waits for all of them."""
@@ -198,11 +198,11 @@ class Store:
         """The channels on which something is parked."""
         return await self._read(lanes.parked_channels)
 
-    async def get(self, request_id: str) -> Seen | None:
+    async def get(self, request_id: str) -> Snapshot | None:
         """One request with its deliveries."""
         return await self._read(reading.get, request_id)
 
-    async def page(self, query: Query) -> list[Seen]:
+    async def page(self, query: RequestFilter) -> list[Snapshot]:
         """The newest requests first."""
         return await self._read(reading.page, query)
 
@@ -210,7 +210,7 @@ class Store:
         """What happened to a request since event number `after`."""
         return await self._read(reading.time_line, request_id, after)
 
-    async def deliveries(self, selection: Selection) -> list[Owed]:
+    async def deliveries(self, selection: DeliveryFilter) -> list[Owed]:
         """Deliveries of whatever request."""
         return await self._read(replaying.select_deliveries, selection)
 
@@ -232,8 +232,8 @@ class Store:
 
     async def resume(self, machine: float) -> float:
         """Go on by the machine's clock; see `clocks.resume`."""
-        moved: float = await self._dispatching.write(clocks.resume, machine)
-        return moved
+        snapshot: float = await self._dispatching.write(clocks.resume, machine)
+        return snapshot
 
     async def note_clocks(self, now: Clocks) -> None:
         """Remember them for the next process."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
-from tests.store.asks import ALL, NOW, ask, key, new, notice, request, settle, take
+from tests.store.asks import ALL, NOW, ask, dequeue, key, new, notice, record_outcome, request
 
 from assistance.model import State
 from assistance.store import Acceptance, Store, StoreBrokenError, StoreUnavailableError, open_store
@@ -156,9 +156,9 @@ async def test_asks_and_outcomes_at_the_same_time_are_all_written(store: Store):
     """Different kinds of writes do not get in each other's way."""
     for _ in range(50):
         await ask(store, at=NOW - 1)
-    works = await take(store, room=50)
+    jobs = await dequeue(store, room=50)
     results = await asyncio.gather(
-        *(ask(store, "mail") for _ in range(50)), *(settle(store, work, State.DELIVERED) for work in works)
+        *(ask(store, "mail") for _ in range(50)), *(record_outcome(store, job, State.DELIVERED) for job in jobs)
     )
     assert all(results)
     assert len(await store.page(ALL)) == 100

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.fakes.lossy import LossyProxy
 from tests.fakes.postgres import Postgres
-from tests.store.asks import ALL, GONE, NOW, ask, events, key, new, request, settle, states, take
+from tests.store.asks import ALL, GONE, NOW, ask, dequeue, events, key, new, record_outcome, request, states
 
 from assistance.model import State
 from assistance.store import Acceptance, Recovery, Store, StoreUnavailableError, open_store
@@ -48,12 +48,12 @@ async def test_an_ask_with_a_key_finds_itself_stored(store: Store, proxy: LossyP
 async def test_an_outcome_told_again_changes_nothing(store: Store, proxy: LossyProxy):
     """It was written the first time."""
     accepted = await ask(store)
-    [work] = await take(store)
+    [job] = await dequeue(store)
     lose_next(proxy)
     with pytest.raises(StoreUnavailableError):
-        await settle(store, work, State.DELIVERED)
+        await record_outcome(store, job, State.DELIVERED)
     assert proxy.lost.wait(10)
-    assert not await settle(store, work, State.DELIVERED)
+    assert not await record_outcome(store, job, State.DELIVERED)
     assert await states(store, accepted.request.id) == [State.DELIVERED]
     assert len(await events(store, accepted.request.id)) == 2
 
@@ -63,8 +63,8 @@ async def test_what_was_leased_unheard_comes_back_when_the_lease_ends(store: Sto
     accepted = await ask(store)
     lose_next(proxy)
     with pytest.raises(StoreUnavailableError):
-        await take(store, lease=GONE)
+        await dequeue(store, lease=GONE)
     assert proxy.lost.wait(10)
     assert await states(store, accepted.request.id) == [State.SENDING]
     assert await store.recover(Recovery(NOW + 1)) == 1
-    assert len(await take(store)) == 1
+    assert len(await dequeue(store)) == 1

@@ -6,10 +6,21 @@ from typing import Any, Self
 
 import pytest
 from sqlalchemy import Engine, event, text
-from tests.store.asks import NOW, WEEK, ask, key, new, notice, request, settle, take
+from tests.store.asks import NOW, WEEK, ask, dequeue, key, new, notice, record_outcome, request
 
 from assistance.model import State, Status
-from assistance.store import STUCK, Erasure, NewRequest, Order, Park, Query, Recovery, Selection, Store, Unpark
+from assistance.store import (
+    STUCK,
+    Command,
+    DeliveryFilter,
+    Erasure,
+    NewRequest,
+    Park,
+    Recovery,
+    RequestFilter,
+    Store,
+    Unpark,
+)
 
 DONE = 20_000
 """Rows that are over: enough for a planner to prefer an index."""
@@ -102,8 +113,8 @@ def _ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_claim_looks_at_what_is_due_only(full: Store):
     """By the index of what waits on its channel, for each rank."""
     with Statements(full) as statements:
-        works = await take(full, "slack", "mail", paces={"slack": 1000.0})
-    assert len(works) == 10
+        jobs = await dequeue(full, "slack", "mail", paces={"slack": 1000.0})
+    assert len(jobs) == 10
     plans = statements.plans("deliveries")
     assert "deliveries_due" in plans
     assert not scans(plans, "deliveries")
@@ -123,10 +134,10 @@ async def test_the_channels_with_something_waiting_are_found_without_reading_it(
 
 async def test_an_outcome_finds_its_rows_by_their_keys(full: Store):
     """In deliveries and requests, whatever it is."""
-    works = await take(full)
+    jobs = await dequeue(full)
     with Statements(full) as statements:
-        for work, state in zip(works, [State.DELIVERED, State.FAILED, State.PARKED, State.RETRYING], strict=False):
-            await settle(full, work, state)
+        for job, state in zip(jobs, [State.DELIVERED, State.FAILED, State.PARKED, State.RETRYING], strict=False):
+            await record_outcome(full, job, state)
     assert not scans(statements.plans("deliveries"), "deliveries")
     assert not scans(statements.plans("requests"), "requests")
 
@@ -144,7 +155,7 @@ async def test_an_ask_looks_up_its_key_and_conversation_only(full: Store):
 
 async def test_the_sweeps_look_at_what_may_concern_them_only(full: Store):
     """Expiry, leases that are over, parking and freeing."""
-    await take(full)
+    await dequeue(full)
     with Statements(full) as statements:
         await full.recover(Recovery(NOW + 1))
         await full.expire(NOW + WEEK)
@@ -170,18 +181,18 @@ async def test_what_is_to_be_forgotten_is_found_by_its_age(full: Store):
 @pytest.mark.parametrize(
     "query",
     [
-        Query(50),
-        Query(50, client="bot"),
-        Query(50, status=Status.FAILED),
-        Query(50, conversation_id="c1"),
-        Query(50, client="bot", conversation_id="c1"),
-        Query(50, topics=frozenset({"sales"})),
-        Query(50, client="bot", topics=frozenset({"sales", "pricing"})),
-        Query(50, client="bot", before=notice(request(), 1).request_id),
+        RequestFilter(50),
+        RequestFilter(50, client="bot"),
+        RequestFilter(50, status=Status.FAILED),
+        RequestFilter(50, conversation_id="c1"),
+        RequestFilter(50, client="bot", conversation_id="c1"),
+        RequestFilter(50, topics=frozenset({"sales"})),
+        RequestFilter(50, client="bot", topics=frozenset({"sales", "pricing"})),
+        RequestFilter(50, client="bot", before=notice(request(), 1).request_id),
     ],
     ids=lambda query: re.sub(r"\w+=None,? ?|limit=50,? ?|before='[^']*'|{.*}|[^\w=]", "", str(query)) or "all",
 )
-async def test_a_page_is_read_in_the_order_of_an_index(full: Store, query: Query):
+async def test_a_page_is_read_in_the_order_of_an_index(full: Store, query: RequestFilter):
     """No list sorts or reads everything there is."""
     with Statements(full) as statements:
         await full.page(query)
@@ -194,7 +205,7 @@ async def test_a_page_is_read_in_the_order_of_an_index(full: Store, query: Query
 async def test_what_is_stuck_is_found_among_all_that_is_over(full: Store, states: frozenset[State]):
     """By the index of what is stuck, in the order of the list."""
     with Statements(full) as statements:
-        await full.deliveries(Selection(50, states))
+        await full.deliveries(DeliveryFilter(50, states))
     plans = statements.plans("deliveries")
     assert "deliveries_stuck" in plans
     assert not scans(plans, "deliveries")
@@ -216,7 +227,7 @@ async def test_an_erasure_finds_the_answers_given_by_their_request(full: Store):
     asked = request()
     await full.accept(NewRequest(asked, (notice(asked, 1),), lambda *_: b"{}", key("k")))
     with Statements(full) as statements:
-        await full.erase(Erasure(Order(asked.id, "operator", NOW), frozenset()))
+        await full.erase(Erasure(Command(asked.id, "operator", NOW), frozenset()))
     plans = statements.plans("idempotency")
     assert "idempotency_by_request" in plans
     assert not scans(plans, "idempotency")

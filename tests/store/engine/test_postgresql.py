@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, text
 from tests.fakes.postgres import Postgres
-from tests.store.asks import ME, NOW, ask, new, notice, request, take
+from tests.store.asks import ME, NOW, ask, dequeue, new, notice, request
 
 from assistance.store import Store, StoreRefusedError, StoreUnavailableError, migrate, open_store
 from assistance.store.engine import migrations, postgresql
@@ -185,14 +185,14 @@ async def test_an_outage_is_reported_at_once_and_survived(store: Store, postgres
         for _ in range(2):
             began = time.monotonic()
             results = await asyncio.gather(
-                ask(store), take(store), store.get(accepted.request.id), return_exceptions=True
+                ask(store), dequeue(store), store.get(accepted.request.id), return_exceptions=True
             )
             assert [type(result) for result in results] == [StoreUnavailableError] * 3
             assert time.monotonic() - began < 2
     assert store.broken is None
     assert await store.get(accepted.request.id) is not None
     await ask(store)
-    assert len(await take(store)) == 2
+    assert len(await dequeue(store)) == 2
 
 
 async def test_sessions_that_the_server_has_ended_are_replaced_unnoticed(
@@ -200,11 +200,11 @@ async def test_sessions_that_the_server_has_ended_are_replaced_unnoticed(
 ):
     """After a restart or a failover nobody hears of it."""
     await ask(store)
-    await take(store)
+    await dequeue(store)
     with postgres.out_of_order(database):
         pass
     await ask(store)
-    assert len(await take(store)) == 1
+    assert len(await dequeue(store)) == 1
     assert await store.waiting_channels() == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.clock import until
 from tests.fakes.postgres import Postgres, through
 from tests.fakes.toxic import Toxic, ToxicProxy
-from tests.store.asks import ask, take
+from tests.store.asks import ask, dequeue
 
 from assistance.store import Store, StoreUnavailableError, open_store
 from assistance.store.engine import postgresql, waking
@@ -32,16 +32,16 @@ async def test_connections_that_have_fallen_silent_are_given_up(between: tuple[T
     """All who ask fail while it lasts; afterwards they are served by new connections, without a restart."""
     proxy, store = between
     accepted = await ask(store)
-    await take(store)
+    await dequeue(store)
     assert await store.get(accepted.request.id)
     proxy.spoil(answers=Toxic(silent=True))
-    lost = [ask(store), take(store), *(store.get(accepted.request.id) for _ in range(4))]
+    lost = [ask(store), dequeue(store), *(store.get(accepted.request.id) for _ in range(4))]
     results = await asyncio.gather(*lost, return_exceptions=True)
     assert {type(result) for result in results} == {StoreUnavailableError}
     assert "no answer" not in map(str, results)
     proxy.heal(forget=True)
     await ask(store)
-    await take(store)
+    await dequeue(store)
     assert await store.get(accepted.request.id)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.fakes.clock import SharedClock
 from tests.fakes.postgres import Postgres
-from tests.store.asks import NOW, WEEK, ask, deliveries, settle, take
+from tests.store.asks import NOW, WEEK, ask, deliveries, dequeue, record_outcome
 
 from assistance.model import State
 from assistance.store import Clocks, Freeze, LaneState, Park, Store, open_store
@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 
 @pytest.mark.parametrize(
-    ("house", "machine", "found", "moved"),
+    ("house", "machine", "found", "snapshot"),
     [
         pytest.param(NOW, NOW, NOW - HOUR, -HOUR, id="set back while nobody looked"),
         pytest.param(NOW, NOW - HOUR, NOW - HOUR + 60, -HOUR, id="set back, and down for a minute"),
@@ -23,21 +23,21 @@ HOUR = 3600.0
     ],
 )
 async def test_what_waits_comes_when_it_was_to_come(
-    store: Store, house: float, machine: float, found: float, moved: float
+    store: Store, house: float, machine: float, found: float, snapshot: float
 ):
     """It is moved by what the clock was set, once, with its deadlines; what has happened is left alone."""
     over, retried = await ask(store, at=NOW - 2), await ask(store, at=NOW - 1)
-    done, again = await take(store)
-    await settle(store, done, State.DELIVERED, at=NOW)
-    await settle(store, again, State.RETRYING, at=NOW, due_at=NOW + 30)
+    done, again = await dequeue(store)
+    await record_outcome(store, done, State.DELIVERED, at=NOW)
+    await record_outcome(store, again, State.RETRYING, at=NOW, due_at=NOW + 30)
     await store.note_clocks(Clocks(house, machine))
-    assert await store.resume(found) == pytest.approx(moved)
+    assert await store.resume(found) == pytest.approx(snapshot)
     assert await store.resume(found) == 0
     [waits], [past] = await deliveries(store, retried.request.id), await deliveries(store, over.request.id)
-    assert waits.due_at == pytest.approx(NOW + 30 + moved)
-    assert waits.owed_since == pytest.approx(NOW - 1 + moved)
+    assert waits.due_at == pytest.approx(NOW + 30 + snapshot)
+    assert waits.owed_since == pytest.approx(NOW - 1 + snapshot)
     assert past.owed_since == NOW - 2
-    assert len(await store.expire(NOW + moved + WEEK - 10)) == 0
+    assert len(await store.expire(NOW + snapshot + WEEK - 10)) == 0
 
 
 async def test_what_was_parked_frozen_and_leased_is_moved_too(store: Store):

@@ -9,16 +9,16 @@ from tests.store.asks import (
     NOW,
     OTHER,
     deliveries,
+    dequeue,
     events,
     failover,
     move,
     new,
     notice,
+    record_outcome,
     request,
-    settle,
     states,
     status,
-    take,
 )
 
 from assistance.model import AssistanceRequest, EventType, State, Status, When
@@ -43,8 +43,8 @@ async def due(store: Store, of: AssistanceRequest) -> float:
 
 async def end(store: Store, channel: str, state: State) -> None:
     """What is due on the channel ends so."""
-    for work in await take(store, channel, at=NOW):
-        await settle(store, work, state, at=NOW + 2)
+    for job in await dequeue(store, channel, at=NOW):
+        await record_outcome(store, job, state, at=NOW + 2)
 
 
 async def test_a_failover_starts_at_once_when_the_step_before_has_failed(store: Store):
@@ -52,7 +52,7 @@ async def test_a_failover_starts_at_once_when_the_step_before_has_failed(store: 
     of = await owe(store)
     await end(store, "slack", State.FAILED)
     assert await due(store, of) == pytest.approx(2)
-    assert len(await take(store, "mail", at=NOW + 2)) == 1
+    assert len(await dequeue(store, "mail", at=NOW + 2)) == 1
 
 
 async def test_a_failover_starts_at_once_when_the_step_before_is_parked(store: Store):
@@ -98,8 +98,8 @@ async def test_a_failover_does_not_start_because_a_log_channel_failed(store: Sto
 async def test_two_failures_at_the_same_time_start_the_failover(store: Store):
     """Of two that fail at once in two processes, one sees the other."""
     requests = [await owe(store, "slack", "sms") for _ in range(10)]
-    mine, theirs = await take(store, "slack", at=NOW), await take(store, "sms", at=NOW, lease=OTHER)
-    await asyncio.gather(*(settle(store, work, State.FAILED, at=NOW + 2) for work in mine + theirs))
+    mine, theirs = await dequeue(store, "slack", at=NOW), await dequeue(store, "sms", at=NOW, lease=OTHER)
+    await asyncio.gather(*(record_outcome(store, job, State.FAILED, at=NOW + 2) for job in mine + theirs))
     assert [await due(store, of) for of in requests] == [pytest.approx(2)] * 10
 
 
@@ -109,8 +109,8 @@ async def test_steps_start_one_after_the_other(store: Store):
     await store.accept(new(notice(of, 1), failover(of, 2, "sms"), failover(of, 3, "mail", after=120), of=of))
     await end(store, "slack", State.FAILED)
     assert [each.due_at - NOW for each in await deliveries(store, of.id)][1:] == [pytest.approx(2), pytest.approx(120)]
-    for work in await take(store, "sms", at=NOW + 2):
-        await settle(store, work, State.FAILED, at=NOW + 3)
+    for job in await dequeue(store, "sms", at=NOW + 2):
+        await record_outcome(store, job, State.FAILED, at=NOW + 3)
     assert await due(store, of) == pytest.approx(3)
 
 
@@ -118,17 +118,17 @@ async def test_a_failover_brought_forward_out_of_its_hours_goes_back_to_its_own_
     """It would only be skipped now and may be open then: so does the plan of a new request."""
     of = await owe(store, hours=HOURS, when=When.OPEN)
     await end(store, "slack", State.FAILED)
-    assert await take(store, "mail", at=NOW + 2, is_open=False) == []
+    assert await dequeue(store, "mail", at=NOW + 2, is_open=False) == []
     assert await due(store, of) == pytest.approx(60)
     assert await status(store, of.id) == Status.ACCEPTED
-    assert len(await take(store, "mail", at=NOW + 60)) == 1
+    assert len(await dequeue(store, "mail", at=NOW + 60)) == 1
 
 
 async def test_a_failover_brought_forward_within_its_hours_goes_out_at_once(store: Store):
     """Its hours hold already."""
     of = await owe(store, hours=HOURS, when=When.OPEN)
     await end(store, "slack", State.FAILED)
-    assert [work.request.id for work in await take(store, "mail", at=NOW + 2)] == [of.id]
+    assert [job.request.id for job in await dequeue(store, "mail", at=NOW + 2)] == [of.id]
 
 
 async def test_a_request_that_no_channel_could_take_has_failed(store: Store):
@@ -136,8 +136,8 @@ async def test_a_request_that_no_channel_could_take_has_failed(store: Store):
     of = await owe(store)
     await end(store, "slack", State.FAILED)
     assert await status(store, of.id) == Status.ACCEPTED
-    for work in await take(store, "mail", at=NOW + 2):
-        await settle(store, work, State.FAILED, at=NOW + 3)
+    for job in await dequeue(store, "mail", at=NOW + 2):
+        await record_outcome(store, job, State.FAILED, at=NOW + 3)
     assert await status(store, of.id) == Status.FAILED
     assert [(event.sequence, event.type) for event in await events(store, of.id)] == [
         (1, EventType.ACCEPTED),
@@ -151,7 +151,7 @@ async def test_a_request_has_failed_when_its_last_step_is_out_of_hours(store: St
     """The step is skipped at its time, and then nothing is left."""
     of = await owe(store, hours=HOURS, when=When.OPEN)
     await end(store, "slack", State.FAILED)
-    assert await take(store, "mail", at=NOW + 60, is_open=False) == []
+    assert await dequeue(store, "mail", at=NOW + 60, is_open=False) == []
     assert await states(store, of.id) == [State.FAILED, State.SKIPPED]
     assert await status(store, of.id) == Status.FAILED
 
@@ -161,8 +161,8 @@ async def test_a_request_with_a_parked_notice_has_not_failed(store: Store):
     of = await owe(store, "slack", "sms")
     await end(store, "slack", State.PARKED)
     await end(store, "sms", State.FAILED)
-    for work in await take(store, "mail", at=NOW + 2):
-        await settle(store, work, State.FAILED, at=NOW + 3)
+    for job in await dequeue(store, "mail", at=NOW + 2):
+        await record_outcome(store, job, State.FAILED, at=NOW + 3)
     assert await status(store, of.id) == Status.ACCEPTED
 
 
@@ -179,8 +179,8 @@ async def test_two_last_failures_at_the_same_time_fail_the_request_once(store: S
     """One event says so."""
     of = request()
     await store.accept(new(notice(of, 1), notice(of, 2, "sms"), of=of))
-    works = await take(store, "slack", "sms")
-    await asyncio.gather(*(settle(store, work, State.FAILED) for work in works))
+    jobs = await dequeue(store, "slack", "sms")
+    await asyncio.gather(*(record_outcome(store, job, State.FAILED) for job in jobs))
     assert await status(store, of.id) == Status.FAILED
     assert [event.type for event in await events(store, of.id)].count(EventType.FAILED) == 1
 
@@ -189,7 +189,7 @@ async def test_a_request_that_somebody_took_does_not_fail(store: Store):
     """A claim is worth more than a notice."""
     of = request()
     await store.accept(new(notice(of, 1), of=of))
-    [work] = await take(store, lease=ME)
+    [job] = await dequeue(store, lease=ME)
     await move(store, of.id, Status.CLAIMED)
-    await settle(store, work, State.FAILED)
+    await record_outcome(store, job, State.FAILED)
     assert await status(store, of.id) == Status.CLAIMED

@@ -3,10 +3,23 @@
 import asyncio
 
 import pytest
-from tests.store.asks import GONE, ME, NOW, OTHER, ask, deliveries, events, settle, settlement, states, status, take
+from tests.store.asks import (
+    GONE,
+    ME,
+    NOW,
+    OTHER,
+    ask,
+    deliveries,
+    dequeue,
+    events,
+    outcome,
+    record_outcome,
+    states,
+    status,
+)
 
 from assistance.model import State, Status
-from assistance.store import Lease, Recovery, Renewal, Settled, Store
+from assistance.store import Lease, Recorded, Recovery, Renewal, Store
 
 OUTCOMES = [State.DELIVERED, State.RETRYING, State.FAILED, State.PARKED]
 
@@ -15,34 +28,34 @@ OUTCOMES = [State.DELIVERED, State.RETRYING, State.FAILED, State.PARKED]
 async def test_an_outcome_under_a_lost_lease_changes_nothing(store: Store, late: State):
     """Neither the delivery nor its request, its tries or its time line, whatever the outcome."""
     accepted = await ask(store)
-    [zombie] = await take(store, lease=GONE)
+    [zombie] = await dequeue(store, lease=GONE)
     assert await store.recover(Recovery(NOW + 1)) == 1
-    [rightful] = await take(store, lease=OTHER)
+    [rightful] = await dequeue(store, lease=OTHER)
     before = await store.get(accepted.request.id), await events(store, accepted.request.id)
-    assert not await settle(store, zombie, late)
+    assert not await record_outcome(store, zombie, late)
     assert (await store.get(accepted.request.id), await events(store, accepted.request.id)) == before
     assert (await store.tries(accepted.request.id))[0][1] == []
-    assert await settle(store, rightful, State.DELIVERED)
+    assert await record_outcome(store, rightful, State.DELIVERED)
 
 
 async def test_a_late_outcome_does_not_keep_the_others_of_its_group(store: Store):
     """Each in a batch is judged by its own fence."""
     lost, kept = await ask(store), await ask(store)
-    [work] = await take(store, room=1, lease=GONE)
+    [job] = await dequeue(store, room=1, lease=GONE)
     await store.recover(Recovery(NOW + 1))
-    works = await take(store, lease=OTHER)
-    mine = next(each for each in works if each.request.id != work.request.id)
-    results = [await settle(store, each, State.DELIVERED) for each in (work, mine)]
-    assert results == [Settled.LATE, Settled.NOTIFIED]
-    assert {work.request.id, mine.request.id} == {lost.request.id, kept.request.id}
+    jobs = await dequeue(store, lease=OTHER)
+    mine = next(each for each in jobs if each.request.id != job.request.id)
+    results = [await record_outcome(store, each, State.DELIVERED) for each in (job, mine)]
+    assert results == [Recorded.LATE, Recorded.NOTIFIED]
+    assert {job.request.id, mine.request.id} == {lost.request.id, kept.request.id}
 
 
 async def test_an_outcome_counts_once(store: Store):
     """Told of twice, after an answer was lost, the second one changes nothing."""
     accepted = await ask(store)
-    [work] = await take(store)
-    assert await settle(store, work, State.DELIVERED)
-    assert not await settle(store, work, State.DELIVERED)
+    [job] = await dequeue(store)
+    assert await record_outcome(store, job, State.DELIVERED)
+    assert not await record_outcome(store, job, State.DELIVERED)
     assert len((await store.tries(accepted.request.id))[0][1]) == 1
     assert len(await events(store, accepted.request.id)) == 2
 
@@ -50,18 +63,18 @@ async def test_an_outcome_counts_once(store: Store):
 async def test_one_outcome_says_that_a_person_was_told(store: Store):
     """The first of them, whichever that is: also where both are told of in one group."""
     await ask(store, "slack", "mail")
-    told = [settlement(work, State.DELIVERED) for work in await take(store, "slack", "mail")]
-    settled = await asyncio.gather(*(store.settle(each) for each in told))
-    assert sorted(settled) == [Settled.COUNTED, Settled.NOTIFIED]
+    told = [outcome(job, State.DELIVERED) for job in await dequeue(store, "slack", "mail")]
+    recorded = await asyncio.gather(*(store.record_outcome(each) for each in told))
+    assert sorted(recorded) == [Recorded.COUNTED, Recorded.NOTIFIED]
 
 
 async def test_an_outcome_told_twice_in_one_group_counts_once(store: Store):
     """The group is written all the same."""
     accepted = await ask(store)
-    [work] = await take(store)
-    told = settlement(work, State.DELIVERED)
-    settled = await asyncio.gather(*(store.settle(told) for _ in range(5)))
-    assert sorted(settled) == [Settled.LATE] * 4 + [Settled.NOTIFIED]
+    [job] = await dequeue(store)
+    told = outcome(job, State.DELIVERED)
+    recorded = await asyncio.gather(*(store.record_outcome(told) for _ in range(5)))
+    assert sorted(recorded) == [Recorded.LATE] * 4 + [Recorded.NOTIFIED]
     assert len((await store.tries(accepted.request.id))[0][1]) == 1
 
 
@@ -70,22 +83,22 @@ async def test_what_is_released_waits_as_before_and_counts_no_try(store: Store, 
     """The next dispatcher takes it at once, under a new fence."""
     accepted = await ask(store)
     for _ in range(tries):
-        [work] = await take(store)
-        await settle(store, work, State.RETRYING)
-    [work] = await take(store)
-    await store.release(work.delivery)
+        [job] = await dequeue(store)
+        await record_outcome(store, job, State.RETRYING)
+    [job] = await dequeue(store)
+    await store.release(job.delivery)
     [delivery] = await deliveries(store, accepted.request.id)
     assert (delivery.state, delivery.attempts) == (state, tries)
-    [again] = await take(store, lease=OTHER)
-    assert again.delivery.fence == work.delivery.fence + 1
+    [again] = await dequeue(store, lease=OTHER)
+    assert again.delivery.fence == job.delivery.fence + 1
 
 
 async def test_a_late_release_changes_nothing(store: Store):
     """Only the holder gives a lease back."""
     accepted = await ask(store)
-    [zombie] = await take(store, lease=GONE)
+    [zombie] = await dequeue(store, lease=GONE)
     await store.recover(Recovery(NOW + 1))
-    await take(store, lease=OTHER)
+    await dequeue(store, lease=OTHER)
     await store.release(zombie.delivery)
     assert await states(store, accepted.request.id) == [State.SENDING]
 
@@ -94,8 +107,8 @@ async def test_a_renewed_lease_is_not_taken_back(store: Store):
     """Says which were still held: a process learns what it has lost."""
     await ask(store)
     await ask(store)
-    held = tuple(work.delivery for work in await take(store, lease=GONE))
-    await settle(store, held[1], State.DELIVERED)
+    held = tuple(job.delivery for job in await dequeue(store, lease=GONE))
+    await record_outcome(store, held[1], State.DELIVERED)
     assert await store.renew(Renewal(held, Lease("gone", 3600.0), NOW)) == {(held[0].request_id, held[0].n)}
     assert await store.recover(Recovery(NOW + 1)) == 0
 
@@ -103,8 +116,8 @@ async def test_a_renewed_lease_is_not_taken_back(store: Store):
 async def test_only_what_is_over_is_taken_back(store: Store):
     """A lease that runs is its holder's."""
     alive, dead = await ask(store, "slack"), await ask(store, "mail")
-    await take(store, "slack", lease=ME)
-    await take(store, "mail", lease=GONE)
+    await dequeue(store, "slack", lease=ME)
+    await dequeue(store, "mail", lease=GONE)
     assert await store.recover(Recovery(NOW + 1)) == 1
     assert await states(store, alive.request.id) + await states(store, dead.request.id) == [
         State.SENDING,
@@ -115,19 +128,19 @@ async def test_only_what_is_over_is_taken_back(store: Store):
 async def test_what_the_asking_process_works_on_is_not_taken_back(store: Store):
     """Its renewal may be on its way."""
     accepted = await ask(store)
-    [work] = await take(store, lease=GONE)
-    mine = frozenset({(work.delivery.request_id, work.delivery.n)})
+    [job] = await dequeue(store, lease=GONE)
+    mine = frozenset({(job.delivery.request_id, job.delivery.n)})
     assert await store.recover(Recovery(NOW + 1, mine)) == 0
-    assert await settle(store, work, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED)
     assert await status(store, accepted.request.id) == Status.NOTIFIED
 
 
 async def test_a_process_that_is_alone_takes_everything_back(store: Store):
     """Whoever held it is gone, however long its lease would run; a try that was begun is not counted."""
     accepted = [await ask(store) for _ in range(3)]
-    [tried, *_] = await take(store, lease=Lease("before", 3600.0))
-    await settle(store, tried, State.RETRYING, due_at=NOW)
-    await take(store, lease=Lease("before", 3600.0))
+    [tried, *_] = await dequeue(store, lease=Lease("before", 3600.0))
+    await record_outcome(store, tried, State.RETRYING, due_at=NOW)
+    await dequeue(store, lease=Lease("before", 3600.0))
     assert await store.recover(Recovery(NOW + 1, everything=True)) == 3
     found = {each.request.id: (await states(store, each.request.id))[0] for each in accepted}
     assert found.pop(tried.request.id) is State.RETRYING

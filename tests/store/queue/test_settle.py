@@ -8,28 +8,28 @@ from tests.store.asks import (
     NOW,
     ask,
     deliveries,
+    dequeue,
     events,
     move,
     new,
     notice,
+    outcome,
+    record_outcome,
     request,
-    settle,
-    settlement,
     states,
     status,
-    take,
 )
 
 from assistance.model import Attempt, EventType, Outcome, State, Status
-from assistance.store import FollowUp, Order, Park, Recovery, Retry, Settlement, Store
-from assistance.store.queue.settling import PARKED_KEPT
+from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recovery, Retry, Store
+from assistance.store.queue.outcomes import PARKED_KEPT
 
 
 async def test_a_delivered_notice_notifies_its_request(store: Store):
     """With the provider's reference, the try and an event; the time is that of the provider's answer."""
     accepted = await ask(store)
-    [work] = await take(store)
-    assert await settle(store, work, State.DELIVERED, reference="17.5")
+    [job] = await dequeue(store)
+    assert await record_outcome(store, job, State.DELIVERED, reference="17.5")
     seen = await store.get(accepted.request.id)
     assert seen is not None
     assert (seen[0].status, seen[0].notified_at, seen[0].sequence) == (Status.NOTIFIED, NOW + 1.5, 2)
@@ -43,8 +43,8 @@ async def test_a_delivered_notice_notifies_its_request(store: Store):
 async def test_the_second_channel_that_has_it_is_told_as_delivered(store: Store):
     """A request is notified once."""
     accepted = await ask(store, "slack", "mail")
-    for work in await take(store, "slack", "mail"):
-        await settle(store, work, State.DELIVERED)
+    for job in await dequeue(store, "slack", "mail"):
+        await record_outcome(store, job, State.DELIVERED)
     assert [event.type for event in await events(store, accepted.request.id)] == [
         EventType.ACCEPTED,
         EventType.NOTIFIED,
@@ -55,8 +55,8 @@ async def test_the_second_channel_that_has_it_is_told_as_delivered(store: Store)
 async def test_two_outcomes_of_one_request_in_one_group_are_two_events(store: Store):
     """Their numbers follow each other, and the request has the last one."""
     accepted = await ask(store, "slack", "mail")
-    works = await take(store, "slack", "mail")
-    assert all(await asyncio.gather(*(settle(store, work, State.DELIVERED) for work in works)))
+    jobs = await dequeue(store, "slack", "mail")
+    assert all(await asyncio.gather(*(record_outcome(store, job, State.DELIVERED) for job in jobs)))
     line = await events(store, accepted.request.id)
     assert [event.sequence for event in line] == [1, 2, 3]
     seen = await store.get(accepted.request.id)
@@ -68,8 +68,8 @@ async def test_a_log_channel_notifies_nobody(store: Store):
     """It counts for nothing, since no person reads it."""
     of = request()
     await store.accept(new(notice(of, 1, "log", person=False), notice(of, 2), of=of))
-    [work] = await take(store, "log")
-    await settle(store, work, State.DELIVERED)
+    [job] = await dequeue(store, "log")
+    await record_outcome(store, job, State.DELIVERED)
     assert await status(store, of.id) == Status.ACCEPTED
     assert (await events(store, of.id))[-1].type is EventType.DELIVERED
 
@@ -77,15 +77,15 @@ async def test_a_log_channel_notifies_nobody(store: Store):
 async def test_a_try_that_is_to_be_repeated_is_due_then(store: Store):
     """It burns a try, keeps its reason, and says nothing on the time line."""
     accepted = await ask(store)
-    [work] = await take(store)
-    await settle(store, work, State.RETRYING, due_at=NOW + 30)
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.RETRYING, due_at=NOW + 30)
     [delivery] = await deliveries(store, accepted.request.id)
     assert (delivery.state, delivery.attempts, delivery.next_attempt_at) == (State.RETRYING, 1, NOW + 30)
     assert delivery.last_error == "rejected"
     assert len(await events(store, accepted.request.id)) == 1
-    assert await take(store, at=NOW + 29) == []
-    [again] = await take(store, at=NOW + 30)
-    await settle(store, again, State.DELIVERED, at=NOW + 30)
+    assert await dequeue(store, at=NOW + 29) == []
+    [again] = await dequeue(store, at=NOW + 30)
+    await record_outcome(store, again, State.DELIVERED, at=NOW + 30)
     [(_, tries)] = await store.tries(accepted.request.id)
     assert [each.outcome for each in tries] == [Outcome.RETRY, Outcome.DELIVERED]
 
@@ -93,17 +93,17 @@ async def test_a_try_that_is_to_be_repeated_is_due_then(store: Store):
 async def test_a_try_in_plain_form_stays_in_plain_form(store: Store):
     """What was too much for the provider once is sent short from then on."""
     await ask(store)
-    [work] = await take(store)
-    await settle(store, work, State.RETRYING, short=True)
-    [again] = await take(store)
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.RETRYING, short=True)
+    [again] = await dequeue(store)
     assert again.delivery.short
 
 
 async def test_a_parked_try_burns_none(store: Store):
     """The channel is to blame, not the message."""
     accepted = await ask(store)
-    [work] = await take(store)
-    await settle(store, work, State.PARKED)
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.PARKED)
     [delivery] = await deliveries(store, accepted.request.id)
     assert (delivery.state, delivery.attempts) == (State.PARKED, 0)
     [(_, tries)] = await store.tries(accepted.request.id)
@@ -113,14 +113,14 @@ async def test_a_parked_try_burns_none(store: Store):
 async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
     """The last of them are kept, and every try that was another one's fault."""
     accepted = await ask(store)
-    [work] = await take(store)
-    await settle(store, work, State.RETRYING)
-    [work] = await take(store)
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.RETRYING)
+    [job] = await dequeue(store)
     await store.park(Park("slack", "credentials", NOW))
     for minute in range(PARKED_KEPT + 5):
-        await settle(store, work, State.PARKED, at=NOW + 60 * minute)
+        await record_outcome(store, job, State.PARKED, at=NOW + 60 * minute)
         await store.try_parked()
-        [work] = await take(store, probes=["slack"], at=NOW + 60 * minute + 59)
+        [job] = await dequeue(store, probes=["slack"], at=NOW + 60 * minute + 59)
     [(_, tries)] = await store.tries(accepted.request.id)
     assert [each.outcome for each in tries] == [Outcome.RETRY, *[Outcome.PARKED] * PARKED_KEPT]
     assert tries[-1].at == NOW + 60 * (PARKED_KEPT + 4)
@@ -130,9 +130,9 @@ async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
 async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: Store, end: Status):
     """A request that was claimed or cancelled meanwhile stays so; that it was delivered is on its time line."""
     accepted = await ask(store)
-    [work] = await take(store)
+    [job] = await dequeue(store)
     await move(store, accepted.request.id, end)
-    assert await settle(store, work, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED)
     assert await status(store, accepted.request.id) == end
     assert (await events(store, accepted.request.id))[-1].type is EventType.NOTIFIED
 
@@ -141,10 +141,12 @@ async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: S
 async def test_no_event_is_older_than_the_one_before_it(store: Store, state: State):
     """Where somebody acts while a message is on its way, the outcome is told as it is written down."""
     accepted = await ask(store, "slack", "mail")
-    works = await take(store, "slack", "mail")
-    order = Order(accepted.request.id, "api:bot", NOW + 9)
-    await store.follow_up(FollowUp(order, "and soon"))
-    assert all(await asyncio.gather(*(settle(store, each, state, at=NOW + n) for n, each in enumerate(works, 1))))
+    jobs = await dequeue(store, "slack", "mail")
+    command = Command(accepted.request.id, "api:bot", NOW + 9)
+    await store.follow_up(FollowUp(command, "and soon"))
+    assert all(
+        await asyncio.gather(*(record_outcome(store, each, state, at=NOW + n) for n, each in enumerate(jobs, 1)))
+    )
     line = await events(store, accepted.request.id)
     assert len(line) == (4 if state is State.DELIVERED else 5)
     assert [event.at for event in line[1:]] == [NOW + 9] * (len(line) - 1)
@@ -154,9 +156,9 @@ async def test_no_event_is_older_than_the_one_before_it(store: Store, state: Sta
 async def test_what_no_database_takes_is_replaced_in_a_providers_words(store: Store, text: str):
     """A provider that answers with rubbish does not have its message sent again for ever."""
     accepted = await ask(store)
-    [work] = await take(store)
+    [job] = await dequeue(store)
     tried = Attempt(NOW, 0.1, Outcome.RETRY, text, text, text)
-    assert await store.settle(Settlement(work.delivery, State.RETRYING, tried, NOW, reference=text))
+    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.RETRYING, tried, NOW, reference=text))
     [(delivery, [kept])] = await store.tries(accepted.request.id)
     assert {kept.reason, kept.code, kept.answer, delivery.reference, delivery.last_error} & {text} == set()
 
@@ -165,34 +167,34 @@ async def test_an_outcome_of_what_was_never_leased_is_refused(store: Store):
     """Nor is one of a request that nobody knows."""
     accepted = await ask(store)
     unknown = notice(request(), 1)
-    assert not await store.settle(settlement(accepted.deliveries[0], State.DELIVERED))
-    assert not await store.settle(settlement(unknown, State.FAILED))
+    assert not await store.record_outcome(outcome(accepted.deliveries[0], State.DELIVERED))
+    assert not await store.record_outcome(outcome(unknown, State.FAILED))
 
 
 async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_back(store: Store):
     """Its outcome comes late, and nobody has leased it since."""
     accepted = await ask(store)
-    [work] = await take(store, lease=GONE)
+    [job] = await dequeue(store, lease=GONE)
     assert await store.recover(Recovery(NOW + 40)) == 1
-    assert await settle(store, work, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED)
     assert await states(store, accepted.request.id) == [State.DELIVERED]
-    assert await take(store, at=NOW + 41) == []
+    assert await dequeue(store, at=NOW + 41) == []
 
 
 async def test_what_failed_does_not_count_once_its_lease_was_taken_back(store: Store):
     """It is tried again anyway, and may come through."""
     accepted = await ask(store)
-    [work] = await take(store, lease=GONE)
+    [job] = await dequeue(store, lease=GONE)
     await store.recover(Recovery(NOW + 40))
-    assert not await settle(store, work, State.FAILED)
+    assert not await record_outcome(store, job, State.FAILED)
     assert await states(store, accepted.request.id) == [State.PENDING]
 
 
 async def test_what_is_sent_again_by_order_is_not_done_by_what_is_heard_of_before(store: Store):
     """The answer to a commit was lost, and the outcome is told twice."""
     accepted = await ask(store)
-    [work] = await take(store)
-    await settle(store, work, State.DELIVERED)
-    await store.retry(Retry(Order(accepted.request.id, "api:op", NOW + 2), 1, frozenset({State.DELIVERED})))
-    assert not await settle(store, work, State.DELIVERED)
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.DELIVERED)
+    await store.retry(Retry(Command(accepted.request.id, "api:op", NOW + 2), 1, frozenset({State.DELIVERED})))
+    assert not await record_outcome(store, job, State.DELIVERED)
     assert await states(store, accepted.request.id) == [State.PENDING]

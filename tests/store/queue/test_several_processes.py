@@ -12,10 +12,23 @@ from typing import Any
 import psycopg
 import pytest
 from tests.fakes.postgres import Postgres
-from tests.store.asks import ALL, NOW, ask, deliveries, failover, key, new, notice, request, settle, status, take
+from tests.store.asks import (
+    ALL,
+    NOW,
+    ask,
+    deliveries,
+    dequeue,
+    failover,
+    key,
+    new,
+    notice,
+    record_outcome,
+    request,
+    status,
+)
 
 from assistance.model import EventType, Kind, State, Status
-from assistance.store import Acceptance, Erasure, FollowUp, Lease, Order, Store, open_store
+from assistance.store import Acceptance, Command, Erasure, FollowUp, Lease, Store, open_store
 
 Change = Callable[[Store], Coroutine[None, None, object]]
 WAITS = "wait_event_type = 'Lock'"
@@ -104,10 +117,10 @@ async def test_two_last_failures_in_two_processes_fail_the_request_once(stores: 
     for _ in range(10):
         of = request()
         await stores[0].accept(new(notice(of, 1), notice(of, 2, "sms"), of=of))
-        mine, theirs = await asyncio.gather(take(stores[0]), take(stores[1], "sms"))
+        mine, theirs = await asyncio.gather(dequeue(stores[0]), dequeue(stores[1], "sms"))
         await asyncio.gather(
-            settle(stores[0], mine[0], State.FAILED),
-            settle(stores[1], theirs[0], State.FAILED),
+            record_outcome(stores[0], mine[0], State.FAILED),
+            record_outcome(stores[1], theirs[0], State.FAILED),
         )
         assert await status(stores[2], of.id) == Status.FAILED
         line = await stores[2].time_line(of.id)
@@ -120,20 +133,20 @@ async def test_two_failures_in_two_processes_start_the_failover(stores: list[Sto
     for _ in range(10):
         of = request()
         await stores[0].accept(new(notice(of, 1), notice(of, 2, "sms"), failover(of, 3, step=1), of=of))
-        mine, theirs = await asyncio.gather(take(stores[0]), take(stores[1], "sms"))
+        mine, theirs = await asyncio.gather(dequeue(stores[0]), dequeue(stores[1], "sms"))
         await asyncio.gather(
-            settle(stores[0], mine[0], State.FAILED),
-            settle(stores[1], theirs[0], State.PARKED),
+            record_outcome(stores[0], mine[0], State.FAILED),
+            record_outcome(stores[1], theirs[0], State.PARKED),
         )
         assert (await deliveries(stores[2], of.id))[-1].due_at < NOW + 2
 
 
 def _follow_up(request_id: str) -> Change:
-    return lambda store: store.follow_up(FollowUp(Order(request_id, "api:bot", NOW), "and my name is Ana"))
+    return lambda store: store.follow_up(FollowUp(Command(request_id, "api:bot", NOW), "and my name is Ana"))
 
 
 def _erase(request_id: str) -> Change:
-    return lambda store: store.erase(Erasure(Order(request_id, "api:op", NOW), {"slack"}))
+    return lambda store: store.erase(Erasure(Command(request_id, "api:op", NOW), {"slack"}))
 
 
 def _say_more(_request_id: str) -> Change:
@@ -162,8 +175,8 @@ async def test_dispatchers_share_a_pace(stores: list[Store]):
     """However many processes ask at once: one second's worth altogether, from the first message on."""
     for _ in range(20):
         await ask(stores[0])
-    takes = [take(store, paces={"slack": 4.0}, lease=Lease(str(place), 30)) for place, store in enumerate(stores)]
-    assert sum(len(works) for works in await asyncio.gather(*takes)) == 4
+    takes = [dequeue(store, paces={"slack": 4.0}, lease=Lease(str(place), 30)) for place, store in enumerate(stores)]
+    assert sum(len(jobs) for jobs in await asyncio.gather(*takes)) == 4
 
 
 async def test_a_store_that_others_use_is_not_exclusive(stores: list[Store]):

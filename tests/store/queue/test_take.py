@@ -9,19 +9,19 @@ from tests.store.asks import (
     OTHER,
     ask,
     deliveries,
+    dequeue,
     failover,
     move,
     new,
     notice,
+    record_outcome,
     request,
-    settle,
     states,
-    take,
     update,
 )
 
 from assistance.model import Condition, EventType, Kind, Priority, State, Status, When
-from assistance.store import Acceptance, Lease, Park, Store, Take
+from assistance.store import Acceptance, Dequeue, Lease, Park, Store
 
 HOURS = "Mon-Fri 09:00-18:00 UTC"
 
@@ -31,8 +31,8 @@ async def test_what_is_urgent_and_then_what_is_due_longest_goes_first(store: Sto
     late = await ask(store, at=NOW - 1)
     early = await ask(store, at=NOW - 3)
     urgent = await ask(store, at=NOW - 2, priority=Priority.URGENT)
-    works = await take(store)
-    assert [work.request.id for work in works] == [each.request.id for each in (urgent, early, late)]
+    jobs = await dequeue(store)
+    assert [job.request.id for job in jobs] == [each.request.id for each in (urgent, early, late)]
 
 
 async def test_no_more_is_taken_than_there_is_room_for(store: Store):
@@ -40,51 +40,51 @@ async def test_no_more_is_taken_than_there_is_room_for(store: Store):
     for _ in range(4):
         await ask(store, "slack", "mail")
     await ask(store, priority=Priority.URGENT)
-    works = (await store.take(Take({"slack": 3, "mail": 1}, ME, NOW, lambda _hours, _at: True))).works
-    assert [work.delivery.channel for work in works] == ["slack", "slack", "slack", "mail"]
-    assert len(await take(store, "slack", "mail")) == 5
+    jobs = (await store.dequeue(Dequeue({"slack": 3, "mail": 1}, ME, NOW, lambda _hours, _at: True))).jobs
+    assert [job.delivery.channel for job in jobs] == ["slack", "slack", "slack", "mail"]
+    assert len(await dequeue(store, "slack", "mail")) == 5
 
 
 async def test_what_is_taken_is_leased_with_all_that_is_needed_to_say_it(store: Store):
     """The request comes with it, the fence grows, and nobody else gets it."""
     accepted = await ask(store)
-    [work] = await take(store)
-    assert work.request == accepted.request
-    assert (work.delivery.state, work.delivery.fence) == (State.SENDING, 1)
-    assert await take(store, lease=OTHER) == []
+    [job] = await dequeue(store)
+    assert job.request == accepted.request
+    assert (job.delivery.state, job.delivery.fence) == (State.SENDING, 1)
+    assert await dequeue(store, lease=OTHER) == []
 
 
 async def test_nothing_is_taken_before_its_time(store: Store):
     """Due at that very instant is due."""
     await ask(store, at=NOW + 10)
-    assert await take(store, at=NOW + 9.9) == []
-    assert len(await take(store, at=NOW + 10)) == 1
+    assert await dequeue(store, at=NOW + 9.9) == []
+    assert len(await dequeue(store, at=NOW + 10)) == 1
 
 
 async def test_two_dispatchers_share_what_is_due(store: Store):
     """Each delivery goes to one of them."""
     for _ in range(20):
         await ask(store)
-    mine, theirs = await asyncio.gather(take(store, room=100), take(store, room=100, lease=OTHER))
-    assert len({work.delivery.key for work in mine + theirs}) == len(mine) + len(theirs) == 20
+    mine, theirs = await asyncio.gather(dequeue(store, room=100), dequeue(store, room=100, lease=OTHER))
+    assert len({job.delivery.key for job in mine + theirs}) == len(mine) + len(theirs) == 20
 
 
 async def test_a_failover_goes_out_when_nobody_was_told_in_its_time(store: Store):
     """The first channel may still be trying."""
     of = request()
     await store.accept(new(notice(of, 1), failover(of, 2), of=of))
-    assert await take(store, "mail", at=NOW + 59) == []
-    assert [work.delivery.n for work in await take(store, "mail", at=NOW + 60)] == [2]
+    assert await dequeue(store, "mail", at=NOW + 59) == []
+    assert [job.delivery.n for job in await dequeue(store, "mail", at=NOW + 60)] == [2]
 
 
 async def test_a_failover_is_skipped_when_somebody_was_told(store: Store):
     """Only when its time has come; until then it is planned."""
     of = request()
     await store.accept(new(notice(of, 1), failover(of, 2), of=of))
-    [work] = await take(store)
-    await settle(store, work, State.DELIVERED)
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.DELIVERED)
     assert await states(store, of.id) == [State.DELIVERED, State.PENDING]
-    assert await take(store, "mail", at=NOW + 60) == []
+    assert await dequeue(store, "mail", at=NOW + 60) == []
     assert await states(store, of.id) == [State.DELIVERED, State.SKIPPED]
 
 
@@ -95,7 +95,7 @@ async def test_an_escalation_is_skipped_when_somebody_has_taken_the_request(stor
         step = notice(each, 2, "mail", due_at=NOW + 60, step=1, condition=Condition.UNCLAIMED)
         await store.accept(new(notice(each, 1), step, of=each))
     await move(store, of.id, Status.CLAIMED)
-    assert [work.request.id for work in await take(store, "mail", at=NOW + 60)] == [other.id]
+    assert [job.request.id for job in await dequeue(store, "mail", at=NOW + 60)] == [other.id]
     assert await states(store, of.id) == [State.PENDING, State.SKIPPED]
 
 
@@ -104,11 +104,11 @@ async def test_many_that_do_not_hold_do_not_hide_one_that_does(store: Store):
     told = [request() for _ in range(250)]
     asks = [new(notice(of, 1), failover(of, 2), of=of, lease=ME, handed=frozenset({1})) for of in told]
     accepted = await asyncio.gather(*map(store.accept, asks))
-    await asyncio.gather(*(settle(store, each.deliveries[0], State.DELIVERED) for each in accepted))
+    await asyncio.gather(*(record_outcome(store, each.deliveries[0], State.DELIVERED) for each in accepted))
     needed = request(NOW + 1)
     await store.accept(new(notice(needed, 1), failover(needed, 2), of=needed))
-    works = await take(store, "mail", at=NOW + 120, room=4)
-    assert [work.request.id for work in works] == [needed.id]
+    jobs = await dequeue(store, "mail", at=NOW + 120, room=4)
+    assert [job.request.id for job in jobs] == [needed.id]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_hours_are_looked_at_when_its_time_has_come(store: Store, *, when:
     """What is out of its hours then is skipped."""
     of = request()
     await store.accept(new(notice(of, 1, hours=HOURS, when=when), of=of))
-    assert bool(await take(store, is_open=is_open)) is goes_out
+    assert bool(await dequeue(store, is_open=is_open)) is goes_out
     assert await states(store, of.id) == [State.SENDING if goes_out else State.SKIPPED]
 
 
@@ -133,9 +133,9 @@ async def test_hours_are_looked_at_only_before_the_first_try(store: Store):
     """What has begun in time is tried on after closing time."""
     of = request()
     await store.accept(new(notice(of, 1, hours=HOURS, when=When.OPEN), of=of))
-    [work] = await take(store)
-    await settle(store, work, State.RETRYING)
-    assert len(await take(store, is_open=False)) == 1
+    [job] = await dequeue(store)
+    await record_outcome(store, job, State.RETRYING)
+    assert len(await dequeue(store, is_open=False)) == 1
 
 
 @pytest.mark.parametrize("end", [Status.CANCELLED, Status.RESOLVED])
@@ -143,33 +143,33 @@ async def test_nothing_more_goes_out_for_a_request_that_is_over(store: Store, en
     """Its notices that wait are skipped at once."""
     accepted = await ask(store, "slack", "mail")
     await move(store, accepted.request.id, end)
-    assert await take(store, "slack", "mail") == []
+    assert await dequeue(store, "slack", "mail") == []
     assert await states(store, accepted.request.id) == [State.SKIPPED, State.SKIPPED]
 
 
 async def test_an_update_waits_while_its_notice_is_being_sent(store: Store):
     """It comes after it, in its thread, with the event that it tells of."""
     await ask(store, conversation_id="c")
-    [told] = await take(store)
+    [told] = await dequeue(store)
     followed = await ask(store, conversation_id="c", at=NOW + 1)
     assert followed.how is Acceptance.FOLLOW_UP
-    assert await take(store, at=NOW + 1) == []
-    await settle(store, told, State.DELIVERED, reference="thread-1")
-    assert await take(store, at=NOW + 1.9) == []
-    [work] = await take(store, at=NOW + 2)
-    assert (work.delivery.kind, work.thread) == (Kind.UPDATE, "thread-1")
-    assert work.event is not None
-    assert (work.event.type, work.event.sequence) == (EventType.FOLLOWED_UP, 2)
+    assert await dequeue(store, at=NOW + 1) == []
+    await record_outcome(store, told, State.DELIVERED, reference="thread-1")
+    assert await dequeue(store, at=NOW + 1.9) == []
+    [job] = await dequeue(store, at=NOW + 2)
+    assert (job.delivery.kind, job.thread) == (Kind.UPDATE, "thread-1")
+    assert job.event is not None
+    assert (job.event.type, job.event.sequence) == (EventType.FOLLOWED_UP, 2)
 
 
 @pytest.mark.parametrize("state", [State.RETRYING, State.FAILED])
 async def test_an_update_is_skipped_when_its_notice_was_not_delivered(store: Store, state: State):
     """A notice that is tried again tells the news by itself."""
     accepted = await ask(store, conversation_id="c")
-    [told] = await take(store)
+    [told] = await dequeue(store)
     await ask(store, conversation_id="c", at=NOW + 1)
-    await settle(store, told, state, due_at=NOW + 100)
-    assert await take(store, at=NOW + 2) == []
+    await record_outcome(store, told, state, due_at=NOW + 100)
+    assert await dequeue(store, at=NOW + 2) == []
     assert await states(store, accepted.request.id) == [state, State.SKIPPED]
 
 
@@ -177,7 +177,7 @@ async def test_an_update_of_a_channel_that_never_had_the_notice_is_skipped(store
     """There is no thread to put it into."""
     of = request()
     await store.accept(new(update(notice(of, 1), 1), of=of))
-    assert await take(store) == []
+    assert await dequeue(store) == []
     assert await states(store, of.id) == [State.SKIPPED]
 
 
@@ -185,11 +185,11 @@ async def test_a_probe_takes_one_parked_message_the_one_that_waits_longest(store
     """The others stay parked; it goes back to them when it fails."""
     accepted = [await ask(store, at=NOW - age) for age in (1, 3, 2)]
     await store.park(Park("slack", "credentials", NOW))
-    assert await take(store) == []
+    assert await dequeue(store) == []
     await store.try_parked("slack")
-    [work] = await take(store, probes=["slack"])
-    assert work.request.id == accepted[1].request.id
-    await settle(store, work, State.PARKED)
+    [job] = await dequeue(store, probes=["slack"])
+    assert job.request.id == accepted[1].request.id
+    await record_outcome(store, job, State.PARKED)
     assert [await states(store, each.request.id) for each in accepted] == [[State.PARKED]] * 3
     assert (await deliveries(store, accepted[1].request.id))[0].attempts == 0
 
@@ -197,7 +197,7 @@ async def test_a_probe_takes_one_parked_message_the_one_that_waits_longest(store
 async def test_a_probe_of_a_channel_without_parked_messages_takes_nothing(store: Store):
     """It does not take what merely waits."""
     await ask(store)
-    assert await take(store, probes=["slack"]) == []
+    assert await dequeue(store, probes=["slack"]) == []
 
 
 async def test_the_time_parked_does_not_count_however_often_it_was_probed(store: Store):
@@ -205,10 +205,10 @@ async def test_the_time_parked_does_not_count_however_often_it_was_probed(store:
     accepted = await ask(store)
     await store.park(Park("slack", "credentials", NOW + 10))
     for probe in range(1, 4):
-        [work] = await take(store, at=NOW + 10 + 100 * probe, probes=["slack"])
-        await settle(store, work, State.PARKED, at=NOW + 10 + 100 * probe)
-    [work] = await take(store, at=NOW + 410, probes=["slack"])
-    assert work.delivery.owed_since == pytest.approx(NOW + 400)
+        [job] = await dequeue(store, at=NOW + 10 + 100 * probe, probes=["slack"])
+        await record_outcome(store, job, State.PARKED, at=NOW + 10 + 100 * probe)
+    [job] = await dequeue(store, at=NOW + 410, probes=["slack"])
+    assert job.delivery.owed_since == pytest.approx(NOW + 400)
     assert (await deliveries(store, accepted.request.id))[0].owed_since == pytest.approx(NOW + 400)
 
 
@@ -217,15 +217,15 @@ async def test_a_pace_holds_for_all_dispatchers_together(store: Store):
     for _ in range(20):
         await ask(store, "slack", "mail", "sms")
     paces = {"slack": 3.0, "mail": 0.5}
-    first = await take(store, "slack", "mail", "sms", paces=paces)
-    second = await take(store, "slack", "mail", "sms", paces=paces, lease=OTHER)
-    counts = [[work.delivery.channel for work in works].count(name) for works in (first, second) for name in paces]
+    first = await dequeue(store, "slack", "mail", "sms", paces=paces)
+    second = await dequeue(store, "slack", "mail", "sms", paces=paces, lease=OTHER)
+    counts = [[job.delivery.channel for job in jobs].count(name) for jobs in (first, second) for name in paces]
     assert counts == [3, 1, 0, 0]
-    assert [work.delivery.channel for work in second] == ["sms"] * 10
+    assert [job.delivery.channel for job in second] == ["sms"] * 10
 
 
 async def test_a_lease_of_another_process_is_no_obstacle_on_another_channel(store: Store):
     """Each delivery of a request is leased by itself."""
     await ask(store, "slack", "mail")
-    await take(store, "slack", lease=Lease("a", 30))
-    assert [work.delivery.channel for work in await take(store, "mail", lease=Lease("b", 30))] == ["mail"]
+    await dequeue(store, "slack", lease=Lease("a", 30))
+    assert [job.delivery.channel for job in await dequeue(store, "mail", lease=Lease("b", 30))] == ["mail"]

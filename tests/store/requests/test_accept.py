@@ -11,27 +11,27 @@ from tests.store.asks import (
     WEEK,
     ask,
     deliveries,
+    dequeue,
     events,
     key,
     move,
     new,
     notice,
+    record_outcome,
     render,
     request,
-    settle,
     states,
     status,
-    take,
 )
 
 from assistance.model import MOST_FOLLOW_UPS, Customer, EventType, Kind, Link, Priority, State, Status
 from assistance.store import (
     Acceptance,
+    Command,
     FollowUp,
     Freeze,
     KeyReusedError,
     NewRequest,
-    Order,
     Park,
     Store,
     TooManyFollowUpsError,
@@ -144,12 +144,12 @@ async def test_a_request_has_a_hundred_follow_ups_at_most(store: Store):
     """By whatever way they come; in one group the first are taken, and those of other requests with them."""
     asks = [ask(store, conversation_id="c", description=f"{n}") for n in range(MOST_FOLLOW_UPS + 3)]
     results = await asyncio.gather(*asks, ask(store), return_exceptions=True)
-    taken = [each.request.id for each in results if not isinstance(each, BaseException)]
-    assert len(taken) == MOST_FOLLOW_UPS + 2
+    dequeued = [each.request.id for each in results if not isinstance(each, BaseException)]
+    assert len(dequeued) == MOST_FOLLOW_UPS + 2
     assert {type(each) for each in results if isinstance(each, BaseException)} == {TooManyFollowUpsError}
     with pytest.raises(TooManyFollowUpsError):
-        await store.follow_up(FollowUp(Order(taken[0], "api:bot", NOW), "one more"))
-    seen = await store.get(taken[0])
+        await store.follow_up(FollowUp(Command(dequeued[0], "api:bot", NOW), "one more"))
+    seen = await store.get(dequeued[0])
     assert seen is not None
     assert len(seen[0].follow_ups) == MOST_FOLLOW_UPS
 
@@ -157,9 +157,9 @@ async def test_a_request_has_a_hundred_follow_ups_at_most(store: Store):
 async def test_whoever_was_told_is_told_of_a_follow_up(store: Store):
     """One update for each channel whose notice is delivered or on its way, none for the others."""
     first = await ask(store, "slack", "mail", "log", conversation_id="c")
-    [told] = await take(store, "slack")
-    await settle(store, told, State.DELIVERED)
-    await take(store, "mail")
+    [told] = await dequeue(store, "slack")
+    await record_outcome(store, told, State.DELIVERED)
+    await dequeue(store, "mail")
     second = await ask(store, conversation_id="c", at=NOW + 5)
     updates = [each for each in second.deliveries if each.kind is Kind.UPDATE]
     assert [(each.n, each.channel, each.about, each.due_at) for each in updates] == [
@@ -229,8 +229,8 @@ async def test_what_is_handed_over_is_leased_in_the_same_commit(store: Store):
     accepted = await store.accept(item)
     assert [(each.state, each.fence) for each in accepted.deliveries] == [(State.SENDING, 1), (State.PENDING, 0)]
     assert await deliveries(store, of.id) == list(accepted.deliveries)
-    assert await take(store, "slack") == []
-    assert await settle(store, accepted.deliveries[0], State.DELIVERED)
+    assert await dequeue(store, "slack") == []
+    assert await record_outcome(store, accepted.deliveries[0], State.DELIVERED)
 
 
 async def test_nothing_is_handed_over_on_a_channel_that_is_closed(store: Store):
@@ -248,6 +248,6 @@ async def test_what_was_planned_as_parked_goes_on_when_the_channel_is_mended(sto
     of = request()
     await store.accept(new(replace(notice(of, 1), state=State.PARKED), of=of))
     assert await states(store, of.id) == [State.PARKED]
-    assert await take(store) == []
+    assert await dequeue(store) == []
     await store.unpark(Unpark("slack", NOW))
-    assert [work.delivery.n for work in await take(store)] == [1]
+    assert [job.delivery.n for job in await dequeue(store)] == [1]

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.store.asks import NOW, WEEK, ask, deliveries, events, move, request, settle, states, status, take
+from tests.store.asks import NOW, WEEK, ask, deliveries, dequeue, events, move, record_outcome, request, states, status
 
 from assistance.model import MOVES, Claim, EventType, Kind, State, Status
 from assistance.store import ConflictError, NotFoundError, Store
@@ -12,11 +12,11 @@ from assistance.store import ConflictError, NotFoundError, Store
 async def test_a_claim_is_written_down_with_its_time(store: Store):
     """On the request and on its time line."""
     accepted = await ask(store)
-    moved = await move(store, accepted.request.id, Status.CLAIMED)
-    assert moved.request.claim == Claim("slack:U1 Ana", NOW + 1)
+    snapshot = await move(store, accepted.request.id, Status.CLAIMED)
+    assert snapshot.request.claim == Claim("slack:U1 Ana", NOW + 1)
     seen = await store.get(accepted.request.id)
     assert seen is not None
-    assert seen[0] == moved.request
+    assert seen[0] == snapshot.request
     assert [(event.sequence, event.type, event.actor) for event in await events(store, accepted.request.id)][1:] == [
         (2, EventType.CLAIMED, "slack:U1 Ana")
     ]
@@ -35,19 +35,19 @@ async def test_a_claim_that_is_given_back_leaves_nobody(store: Store):
     """The request is what it was before."""
     accepted = await ask(store)
     await move(store, accepted.request.id, Status.CLAIMED)
-    moved = await move(store, accepted.request.id, None)
-    assert (moved.request.status, moved.request.claim) == (Status.ACCEPTED, None)
+    snapshot = await move(store, accepted.request.id, None)
+    assert (snapshot.request.status, snapshot.request.claim) == (Status.ACCEPTED, None)
 
 
 async def test_whoever_was_told_is_told_of_a_move(store: Store):
     """One update for each channel that has the notice, about that very event."""
     accepted = await ask(store, "slack", "mail")
-    [work] = await take(store, "slack")
-    await settle(store, work, State.DELIVERED)
-    moved = await move(store, accepted.request.id, Status.CLAIMED)
-    [told] = [each for each in moved.deliveries if each.kind is Kind.UPDATE]
+    [job] = await dequeue(store, "slack")
+    await record_outcome(store, job, State.DELIVERED)
+    snapshot = await move(store, accepted.request.id, Status.CLAIMED)
+    [told] = [each for each in snapshot.deliveries if each.kind is Kind.UPDATE]
     assert (told.n, told.channel, told.about, told.state) == (3, "slack", 3, State.PENDING)
-    assert await deliveries(store, accepted.request.id) == list(moved.deliveries)
+    assert await deliveries(store, accepted.request.id) == list(snapshot.deliveries)
 
 
 @pytest.mark.parametrize("over", [Status.CANCELLED, Status.RESOLVED])
@@ -66,12 +66,12 @@ async def test_what_is_over_stays_over(store: Store, over: Status, to: Status):
 async def test_a_cancelled_request_owes_nothing_more(store: Store):
     """What waits, is planned or parked is skipped; what is on its way comes to its end."""
     accepted = await ask(store, "slack", "mail", "sms")
-    [work] = await take(store, "slack")
-    [tried] = await take(store, "mail")
-    await settle(store, tried, State.PARKED)
+    [job] = await dequeue(store, "slack")
+    [tried] = await dequeue(store, "mail")
+    await record_outcome(store, tried, State.PARKED)
     await move(store, accepted.request.id, Status.CANCELLED)
     assert (await states(store, accepted.request.id))[:3] == [State.SENDING, State.SKIPPED, State.SKIPPED]
-    assert await settle(store, work, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED)
 
 
 async def test_nobody_moves_what_is_not_there(store: Store):
@@ -82,16 +82,20 @@ async def test_nobody_moves_what_is_not_there(store: Store):
 
 async def test_a_request_expires_when_its_time_is_over_and_nothing_is_owed(store: Store):
     """Until then it waits for somebody, and while something is owed too."""
-    told, owed, taken = [await ask(store) for _ in range(3)]
-    works = {work.request.id: work for work in await take(store, room=10)}
-    await settle(store, works[told.request.id], State.DELIVERED)
-    await settle(store, works[owed.request.id], State.PARKED)
-    await settle(store, works[taken.request.id], State.DELIVERED)
-    await move(store, taken.request.id, Status.CLAIMED)
+    told, owed, dequeued = [await ask(store) for _ in range(3)]
+    jobs = {job.request.id: job for job in await dequeue(store, room=10)}
+    await record_outcome(store, jobs[told.request.id], State.DELIVERED)
+    await record_outcome(store, jobs[owed.request.id], State.PARKED)
+    await record_outcome(store, jobs[dequeued.request.id], State.DELIVERED)
+    await move(store, dequeued.request.id, Status.CLAIMED)
     assert await store.expire(NOW + WEEK - 1) == []
     assert await store.expire(NOW + WEEK) == [told.request.id]
     assert await store.expire(NOW + WEEK) == []
-    assert [await status(store, each.request.id) for each in (told, owed, taken)] == ["expired", "accepted", "claimed"]
+    assert [await status(store, each.request.id) for each in (told, owed, dequeued)] == [
+        "expired",
+        "accepted",
+        "claimed",
+    ]
     assert (await events(store, told.request.id))[-1].type is EventType.EXPIRED
 
 

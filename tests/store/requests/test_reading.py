@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.store.asks import ALL, NOW, ask, move, notice, request, settle, take
+from tests.store.asks import ALL, NOW, ask, dequeue, move, notice, record_outcome, request
 
 from assistance.model import State, Status
-from assistance.store import Order, Query, Recovery, Reroute, Selection, Store
+from assistance.store import Command, DeliveryFilter, Recovery, RequestFilter, Reroute, Store
 
 
 async def ids(store: Store, **filters: object) -> list[str]:
@@ -19,7 +19,7 @@ async def test_pages_lead_through_everything_newest_first(store: Store):
     """Each id once, whatever the size of a page; what comes meanwhile does not shift them."""
     stored = [(await ask(store, at=NOW + n)).request.id for n in range(7)]
     found: list[str] = []
-    while page := await store.page(Query(3, before=found[-1] if found else None)):
+    while page := await store.page(RequestFilter(3, before=found[-1] if found else None)):
         found += [seen[0].id for seen in page]
         await ask(store, at=NOW + 100)
     assert found == stored[::-1]
@@ -29,9 +29,9 @@ async def test_pages_lead_through_everything_newest_first(store: Store):
 async def test_a_page_of_deliveries_goes_on_where_the_last_one_ended(store: Store, to_send: bool):  # noqa: FBT001
     """Each once, the newest first, those to be sent again the oldest first."""
     stored = [(await ask(store, "slack", "mail", at=NOW + n)).request.id for n in range(3)]
-    for work in await take(store, "slack", "mail", at=NOW + 9):
-        await settle(store, work, State.FAILED, at=NOW + 9)
-    wanted, found = Selection(4, to_send=to_send), []
+    for job in await dequeue(store, "slack", "mail", at=NOW + 9):
+        await record_outcome(store, job, State.FAILED, at=NOW + 9)
+    wanted, found = DeliveryFilter(4, to_send=to_send), []
     while page := await store.deliveries(wanted):
         found += [(owed.delivery.request_id, owed.delivery.n) for owed in page]
         wanted = replace(wanted, after=found[-1])
@@ -57,13 +57,13 @@ async def test_filters_narrow_down_what_is_found(store: Store):
 
 async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store):
     """For whoever may see some topics only; asked for by topic, it is where it is now. Names are taken literally."""
-    moved = (await ask(store, topic="a_b")).request.id
+    snapshot = (await ask(store, topic="a_b")).request.id
     for topic in ("pricing", "returns"):
-        order = Order(moved, "api:desk", NOW)
-        await store.reroute(Reroute(order, topic, topic.title(), (notice(request(), 1),), None))
+        command = Command(snapshot, "api:desk", NOW)
+        await store.reroute(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
     for seen in ("a_b", "pricing", "returns"):
-        assert await ids(store, topics=frozenset({seen, "x"})) == [moved]
-        assert await ids(store, topic=seen) == ([moved] if seen == "returns" else [])
+        assert await ids(store, topics=frozenset({seen, "x"})) == [snapshot]
+        assert await ids(store, topic=seen) == ([snapshot] if seen == "returns" else [])
     for other in ("axb", "a%", "a_", "returns2", '"'):
         assert await ids(store, topics=frozenset({other})) == []
 
@@ -94,10 +94,13 @@ async def test_the_time_line_goes_on_after_an_event(store: Store):
 async def test_whoever_watches_a_request_is_told_of_its_change(store: Store):
     """Of its own only, and by every kind of change."""
     accepted, other = await ask(store, conversation_id="c"), await ask(store)
-    with store.changes.watch(accepted.request.id) as changed, store.changes.watch(other.request.id) as unchanged:
-        [work] = [each for each in await take(store) if each.request.id == accepted.request.id]
+    with (
+        store.changes.subscribe(accepted.request.id) as changed,
+        store.changes.subscribe(other.request.id) as unchanged,
+    ):
+        [job] = [each for each in await dequeue(store) if each.request.id == accepted.request.id]
         for change in (
-            lambda: settle(store, work, State.DELIVERED),
+            lambda: record_outcome(store, job, State.DELIVERED),
             lambda: ask(store, conversation_id="c"),
             lambda: move(store, accepted.request.id, Status.CLAIMED),
         ):
@@ -114,8 +117,8 @@ async def test_readers_see_whole_commits_while_writers_write(store: Store):
     async def write() -> None:
         for _ in range(20):
             accepted = await ask(store)
-            for work in await take(store):
-                await settle(store, work, State.DELIVERED)
+            for job in await dequeue(store):
+                await record_outcome(store, job, State.DELIVERED)
             await move(store, accepted.request.id, Status.CLAIMED)
 
     writing = asyncio.ensure_future(write())

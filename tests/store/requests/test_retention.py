@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from tests.store.asks import ALL, NOW, WEEK, ask, events, key, move, new, request, settle, take
+from tests.store.asks import ALL, NOW, WEEK, ask, dequeue, events, key, move, new, record_outcome, request
 
 from assistance.model import Attempt, Customer, EventType, Link, Outcome, State, Status
-from assistance.store import Acceptance, Erasure, FollowUp, Order, Reply, Retained, Settlement, Store
+from assistance.store import Acceptance, Command, DeliveryOutcome, Erasure, FollowUp, Reply, Retained, Store
 from assistance.store.requests import retention
 
 DAY = 86_400.0
@@ -33,9 +33,9 @@ async def rows(store: Store) -> dict[str, int]:
 async def told(store: Store, **changes: Any) -> str:
     """A request that has been delivered, with words everywhere."""
     accepted = await ask(store, **WORDS, **changes)
-    [work] = await take(store, "slack")
+    [job] = await dequeue(store, "slack")
     attempt = Attempt(NOW, 0.1, Outcome.DELIVERED, None, "200", "you said: a secret wish")
-    assert await store.settle(Settlement(work.delivery, State.DELIVERED, attempt, NOW, "ref"))
+    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.DELIVERED, attempt, NOW, "ref"))
     return accepted.request.id
 
 
@@ -44,7 +44,7 @@ async def test_what_a_customer_wrote_is_erased_after_ninety_days(store: Store):
     request_id = await told(store, conversation_id="c")
     await ask(store, conversation_id="c", description="another secret")
     assert await store.retain(NOW + 90 * DAY - 1) == Retained(0, 0, 0)
-    await settle(store, (await take(store, at=NOW + 1))[0], State.DELIVERED)
+    await record_outcome(store, (await dequeue(store, at=NOW + 1))[0], State.DELIVERED)
     assert (await store.retain(ERASED)).erased == 1
     seen = await store.get(request_id)
     assert seen is not None
@@ -60,9 +60,9 @@ async def test_what_still_waits_to_be_sent_is_not_erased(store: Store):
     """Nobody gets a message without its words; when it has gone out its time has come."""
     accepted = await ask(store, **WORDS)
     assert (await store.retain(ERASED)).erased == 0
-    [work] = await take(store, at=ERASED)
-    assert work.request.description == "a secret wish"
-    await settle(store, work, State.DELIVERED, at=ERASED)
+    [job] = await dequeue(store, at=ERASED)
+    assert job.request.description == "a secret wish"
+    await record_outcome(store, job, State.DELIVERED, at=ERASED)
     assert (await store.retain(ERASED)).erased == 1
     seen = await store.get(accepted.request.id)
     assert seen is not None
@@ -73,16 +73,16 @@ async def test_what_still_waits_to_be_sent_is_not_erased(store: Store):
 async def test_what_is_said_after_an_erasure_is_erased_in_its_turn(store: Store, how: str):
     """Whoever says it, and by whatever way; once more nothing is left, and nothing to do."""
     request_id = await told(store, conversation_id="c")
-    order = Order(request_id, "api:desk", NOW + 1)
-    await store.erase(Erasure(order, ()))
+    command = Command(request_id, "api:desk", NOW + 1)
+    await store.erase(Erasure(command, ()))
     if how == "asked":
         assert (await ask(store, conversation_id="c", description="a secret")).request.id == request_id
     elif how == "added":
-        await store.follow_up(FollowUp(order, "a secret"))
+        await store.follow_up(FollowUp(command, "a secret"))
     else:
-        await store.reply(Reply(order, "a secret"))
-    for work in await take(store, at=NOW + 2):
-        await settle(store, work, State.DELIVERED, at=NOW + 2)
+        await store.reply(Reply(command, "a secret"))
+    for job in await dequeue(store, at=NOW + 2):
+        await record_outcome(store, job, State.DELIVERED, at=NOW + 2)
     assert [(await store.retain(ERASED)).erased for _ in range(2)] == [1, 0]
     seen = await store.get(request_id)
     assert seen is not None
@@ -93,10 +93,10 @@ async def test_what_is_said_after_an_erasure_is_erased_in_its_turn(store: Store,
 async def test_what_is_erased_on_its_way_does_not_come_back_with_its_answer(store: Store):
     """A provider quotes what it was sent; how the try ended stays."""
     request_id = (await ask(store, **WORDS)).request.id
-    [work] = await take(store)
-    await store.erase(Erasure(Order(request_id, "api:desk", NOW + 1), ()))
+    [job] = await dequeue(store)
+    await store.erase(Erasure(Command(request_id, "api:desk", NOW + 1), ()))
     attempt = Attempt(NOW, 0.1, Outcome.FAILED, "rejected", "400", "you said: a secret wish")
-    assert await store.settle(Settlement(work.delivery, State.FAILED, attempt, NOW))
+    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW))
     [(_, [kept])] = await store.tries(request_id)
     assert (kept.outcome, kept.code, kept.answer) == (Outcome.FAILED, "400", None)
 
@@ -114,13 +114,13 @@ async def test_what_is_over_is_deleted_after_a_year(store: Store):
     """With all that belongs to it; what is open, or still owed, stays."""
     over = await told(store)
     await move(store, over, Status.CLAIMED)
-    for work in await take(store):
-        await settle(store, work, State.DELIVERED)
+    for job in await dequeue(store):
+        await record_outcome(store, job, State.DELIVERED)
     open_ = (await ask(store, "mail")).request.id
     assert (await store.retain(DELETED)).deleted == 0
     await move(store, over, Status.RESOLVED)
-    for work in await take(store):
-        await settle(store, work, State.DELIVERED)
+    for job in await dequeue(store):
+        await record_outcome(store, job, State.DELIVERED)
     assert (await store.retain(DELETED - 2)).deleted == 0
     assert (await store.retain(DELETED)).deleted == 1
     assert [seen[0].id for seen in await store.page(ALL)] == [open_]
@@ -131,12 +131,12 @@ async def test_much_is_forgotten_in_steps(store: Store, monkeypatch: pytest.Monk
     """No step is larger than it may be, and nothing is left over."""
     monkeypatch.setattr(retention, "AT_ONCE", 3)
     ids = [(await store.accept(new(of=request(), key=key(f"k{n}")))).request.id for n in range(10)]
-    for work in await take(store, room=20):
-        await settle(store, work, State.DELIVERED)
+    for job in await dequeue(store, room=20):
+        await record_outcome(store, job, State.DELIVERED)
     for request_id in ids:
         await move(store, request_id, Status.CANCELLED)
-    for work in await take(store, room=20):
-        await settle(store, work, State.DELIVERED)
+    for job in await dequeue(store, room=20):
+        await record_outcome(store, job, State.DELIVERED)
     assert await store.retain(DELETED) == Retained(10, 10, 10)
     assert await rows(store) == dict.fromkeys(("requests", "deliveries", "attempts", "events", "idempotency"), 0)
 

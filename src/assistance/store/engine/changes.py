@@ -12,14 +12,14 @@ class Changes:
         """Nobody waits yet."""
         self._watched: dict[str, set[asyncio.Event]] = {}
 
-    def tell(self, request_ids: Iterable[str]) -> None:
+    def publish(self, request_ids: Iterable[str]) -> None:
         """These have changed."""
         for request_id in request_ids:
             for event in self._watched.get(request_id, ()):
                 event.set()
 
     @contextmanager
-    def watch(self, request_id: str) -> Iterator[asyncio.Event]:
+    def subscribe(self, request_id: str) -> Iterator[asyncio.Event]:
         """An event that is set whenever the request changes; clear it before looking."""
         event = asyncio.Event()
         self._watched.setdefault(request_id, set()).add(event)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 class Database:
     """An open database.
 
-    `held` is the lock of a file that this process has for itself, given back at the end. `wakes` reaches the other
+    `file_lock` is the lock of a file that this process has for itself, given back at the end. `wakes` reaches the other
     processes where there are any. `broken` says why nothing it answers can be trusted any more after an error, or
     None.
     """
 
     writing: Engine
     reading: Engine
-    held: IO[str] | None = None
+    file_lock: IO[str] | None = None
     wakes: "Wakes | None" = None
     broken: Callable[[DBAPIError], str | None] = lambda _error: None
 
@@ -32,5 +32,5 @@ class Database:
             self.wakes.close()
         self.writing.dispose()
         self.reading.dispose()
-        if self.held:
-            self.held.close()
+        if self.file_lock:
+            self.file_lock.close()

@@ -45,14 +45,14 @@ def open_sqlite(path: Path) -> Database:
     Raises:
         StoreRefusedError: another process has it, the library has the WAL bug, or WAL and FULL cannot be had.
     """
-    held = lock(path)
+    file_lock = lock(path)
     try:
         writing, reading = sqlite_engines(path)
         upgrade(writing)
     except BaseException:
-        held.close()
+        file_lock.close()
         raise
-    return Database(writing, reading, held=held, broken=_broken)
+    return Database(writing, reading, file_lock=file_lock, broken=_broken)
 
 
 def check_library() -> None:
@@ -127,17 +127,17 @@ def lock(path: Path) -> IO[str]:
     # By whatever name: two locks on one file would be none.
     real = path.resolve()
     real.parent.mkdir(parents=True, exist_ok=True)
-    held = real.with_name(real.name + ".lock").open("a+")
+    file_lock = real.with_name(real.name + ".lock").open("a+")
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        held.seek(0)
-        owner = held.read().strip() or "unknown"
-        held.close()
+        file_lock.seek(0)
+        owner = file_lock.read().strip() or "unknown"
+        file_lock.close()
         raise StoreRefusedError(
             f"{path} is in use by process {owner}: one process at a time writes a SQLite file; use PostgreSQL for more"
         ) from None
-    held.truncate(0)
-    held.write(str(os.getpid()))
-    held.flush()
-    return held
+    file_lock.truncate(0)
+    file_lock.write(str(os.getpid()))
+    file_lock.flush()
+    return file_lock

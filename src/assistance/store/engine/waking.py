@@ -34,19 +34,19 @@ class Wakes:
         """Tell through `engine`, listen on a connection of its own to `conninfo`."""
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._conninfo = conninfo
-        self._teller = ThreadPoolExecutor(1, thread_name_prefix="store-wakes")
-        self._telling = False
+        self._notifier = ThreadPoolExecutor(1, thread_name_prefix="store-wakes")
+        self._notifying = False
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Something is due that no process has taken yet."""
-        if not self._telling:
-            self._telling = True
+        if not self._notifying:
+            self._notifying = True
             with suppress(RuntimeError):  # the store is closed: what it has committed is found by the next look
-                self._teller.submit(self._tell)
+                self._notifier.submit(self._notify)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         # What is committed from here on is told by the next one.
-        self._telling = False
+        self._notifying = False
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
@@ -77,12 +77,12 @@ class Wakes:
         log.warning("wakes_not_heard", error="silence")
 
     async def _echo(self, connection: psycopg.AsyncConnection) -> bool:
-        self.tell()
+        self.notify()
         return await _word(connection, _ECHO)
 
     def close(self) -> None:
         """Tell what is to be told, then end."""
-        self._teller.shutdown()
+        self._notifier.shutdown()
 
 
 async def _word(connection: psycopg.AsyncConnection, seconds: float) -> bool:

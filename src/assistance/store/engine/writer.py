@@ -43,7 +43,7 @@ _UNDONE = frozenset({"40001", "40P01"})
 
 
 @dataclass(slots=True)
-class _Job:
+class _Write:
     operation: Operation
     item: Any
     loop: asyncio.AbstractEventLoop
@@ -60,8 +60,8 @@ class Writer:
         self._database = database
         self._tracer = tracer
         self._on_commit = on_commit
-        self._gathered: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+        self._writes: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"store-writer-{name}", daemon=True)
         self.broken: str | None = None
 
@@ -73,7 +73,7 @@ class Writer:
         """Write what is waiting, then end; a server that does not answer is not waited for."""
         for loop in list(self._gathered):
             self._submit(loop)
-        self._jobs.put(None)
+        self._writes.put(None)
         self._thread.join(_STOP)
 
     async def write(self, operation: Operation, item: Any) -> Any:
@@ -86,57 +86,57 @@ class Writer:
         if self.broken:
             raise StoreBrokenError(self.broken)
         loop = asyncio.get_running_loop()
-        job = _Job(operation, item, loop, loop.create_future(), caller())
-        self._gather(job)
+        write = _Write(operation, item, loop, loop.create_future(), caller())
+        self._gather(write)
         # A timer alone: `asyncio.timeout` costs each accept three times as much.
-        patience = loop.call_later(PATIENCE, _give_up_waiting, job.future)
+        patience = loop.call_later(PATIENCE, _give_up_waiting, write.future)
         try:
-            return await job.future
+            return await write.future
         finally:
             patience.cancel()
 
-    def _gather(self, job: _Job) -> None:
+    def _gather(self, write: _Write) -> None:
         """Hand over at the end of the loop's turn what it has to write.
 
         A thread that wakes for the first of it would take the interpreter's lock from the loop, again and again, and
         write little.
         """
-        gathered = self._gathered.setdefault(job.loop, [])
+        gathered = self._gathered.setdefault(write.loop, [])
         if not gathered:
-            job.loop.call_soon(self._submit, job.loop)
-        gathered.append(job)
+            write.loop.call_soon(self._submit, write.loop)
+        gathered.append(write)
 
     def _submit(self, loop: asyncio.AbstractEventLoop) -> None:
-        if jobs := self._gathered.pop(loop, None):
-            self._jobs.put(jobs)
+        if writes := self._gathered.pop(loop, None):
+            self._writes.put(writes)
 
     def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
+        while (first := self._writes.get()) is not None:
             # Whoever has given up meanwhile does not want it stored any more.
-            group = [job for job in chain(first, *self._waiting(len(first))) if not job.future.done()]
-            for jobs in self._transactions(group):
-                self._commit(jobs)
-                _answer(jobs)
+            group = [write for write in chain(first, *self._waiting(len(first))) if not write.future.done()]
+            for writes in self._transactions(group):
+                self._commit(writes)
+                _answer(writes)
 
-    def _waiting(self, size: int) -> Iterator[list[_Job]]:
+    def _waiting(self, size: int) -> Iterator[list[_Write]]:
         while size < _BATCH:
             try:
-                jobs = self._jobs.get_nowait()
+                writes = self._writes.get_nowait()
             except queue.Empty:
                 return
-            if jobs is None:
-                self._jobs.put(None)
+            if writes is None:
+                self._writes.put(None)
                 return
-            size += len(jobs)
-            yield jobs
+            size += len(writes)
+            yield writes
 
-    def _transactions(self, group: list[_Job]) -> Iterable[list[_Job]]:
+    def _transactions(self, group: list[_Write]) -> Iterable[list[_Write]]:
         """One for all where nobody else writes; else one a kind, since each kind locks rows in an order of its own."""
-        if self._database.held is not None:
+        if self._database.file_lock is not None:
             return [group] if group else []
         return _by_operation(group).values()
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: list[_Write]) -> None:
         if self.broken:
             # It was waiting when that happened: the next sync may say yes without what the failed one lost.
             _fail(group, StoreBrokenError(self.broken))
@@ -157,32 +157,32 @@ class Writer:
             else:
                 _fail(group, error)
 
-    def _transact(self, group: list[_Job]) -> None:
+    def _transact(self, group: list[_Write]) -> None:
         for races_left in reversed(range(_RACES)):
             try:
                 with self._span(group), self._database.writing.begin() as connection:
-                    for operation, jobs in _by_operation(group).items():
-                        results = operation(connection, [job.item for job in jobs])
-                        for job, result in zip(jobs, results, strict=True):
-                            job.result = result
+                    for operation, writes in _by_operation(group).items():
+                        results = operation(connection, [write.item for write in writes])
+                        for write, result in zip(writes, results, strict=True):
+                            write.result = result
             except StoreRefusedError as error:
                 raise StoreUnavailableError(str(error)) from None
             except DBAPIError as error:
                 if not (races_left and _was_a_race(error)):
                     self._give_up(error)
             else:
-                self._tell_of_commit(len(group))
+                self._count_commit(len(group))
                 return
 
-    def _tell_of_commit(self, size: int) -> None:
+    def _count_commit(self, size: int) -> None:
         try:
             self._on_commit(size)
         except Exception:
             # It is stored: a failure to count it must neither have it written again nor be told as its own.
             log.exception("store_commit_uncounted", size=size)
 
-    def _span(self, group: Iterable[_Job]) -> AbstractContextManager[None]:
-        return transaction(self._tracer, self._database.writing.dialect.name, [job.caller for job in group])
+    def _span(self, group: Iterable[_Write]) -> AbstractContextManager[None]:
+        return transaction(self._tracer, self._database.writing.dialect.name, [write.caller for write in group])
 
     def _give_up(self, error: DBAPIError) -> NoReturn:
         if isinstance(error, _ITEMS_FAULT):
@@ -195,11 +195,11 @@ class Writer:
         raise StoreUnavailableError(_name(error)) from None
 
 
-def _by_operation(group: Iterable[_Job]) -> dict[Operation, list[_Job]]:
-    jobs: dict[Operation, list[_Job]] = {}
-    for job in group:
-        jobs.setdefault(job.operation, []).append(job)
-    return jobs
+def _by_operation(group: Iterable[_Write]) -> dict[Operation, list[_Write]]:
+    writes: dict[Operation, list[_Write]] = {}
+    for write in group:
+        writes.setdefault(write.operation, []).append(write)
+    return writes
 
 
 def _was_a_race(error: DBAPIError) -> bool:
@@ -212,21 +212,21 @@ def _name(error: DBAPIError) -> str:
     return type(error.orig).__name__
 
 
-def _fail(group: Iterable[_Job], error: Exception) -> None:
-    for job in group:
-        job.result = error
+def _fail(group: Iterable[_Write], error: Exception) -> None:
+    for write in group:
+        write.result = error
 
 
-def _answer(group: list[_Job]) -> None:
+def _answer(group: list[_Write]) -> None:
     """Wake the callers, one call into each event loop for the whole group."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-    for job in group:
-        loops.setdefault(job.loop, []).append(job)
-    for loop, jobs in loops.items():
+    loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in group:
+        loops.setdefault(write.loop, []).append(write)
+    for loop, writes in loops.items():
         try:
-            loop.call_soon_threadsafe(_resolve, jobs)
+            loop.call_soon_threadsafe(_resolve, writes)
         except RuntimeError:
-            log.warning("store_answer_unheard", jobs=len(jobs))
+            log.warning("store_answer_unheard", writes=len(writes))
 
 
 def _give_up_waiting(future: asyncio.Future[Any]) -> None:
@@ -234,11 +234,11 @@ def _give_up_waiting(future: asyncio.Future[Any]) -> None:
         future.set_exception(StoreUnavailableError("no answer"))
 
 
-def _resolve(jobs: list[_Job]) -> None:
-    for job in jobs:
-        if job.future.done():
+def _resolve(writes: list[_Write]) -> None:
+    for write in writes:
+        if write.future.done():
             continue
-        if isinstance(job.result, BaseException):
-            job.future.set_exception(job.result)
+        if isinstance(write.result, BaseException):
+            write.future.set_exception(write.result)
         else:
-            job.future.set_result(job.result)
+            write.future.set_result(write.result)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select
 
 from assistance.store.queue.lanes import lane_states, present, waiting_channels
-from assistance.store.queue.leasing import shared_now
+from assistance.store.queue.leases import shared_now
 from assistance.store.tables.schema import (
     deliveries,
     is_parked,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, update
 
 from assistance.store.queue.lanes import insert_or_change
-from assistance.store.queue.leasing import shared_now
+from assistance.store.queue.leases import shared_now
 from assistance.store.tables.schema import (
     beats,
     deliveries,
@@ -58,14 +58,14 @@ def resume(connection: Connection, items: Sequence[float]) -> list[float]:
 
 def _resume(connection: Connection, machine: float) -> float:
     last = {row.name: row.at for row in connection.execute(select(beats))}
-    moved = 0.0
+    snapshot = 0.0
     if "house" in last and "machine" in last:
-        moved = last["machine"] - last["house"] + min(0.0, machine - last["machine"])
-    if abs(moved) <= _APART:
+        snapshot = last["machine"] - last["house"] + min(0.0, machine - last["machine"])
+    if abs(snapshot) <= _APART:
         return 0.0
-    _move(connection, moved)
+    _move(connection, snapshot)
     note(connection, [Clocks(machine, machine)])
-    return moved
+    return snapshot
 
 
 def _move(connection: Connection, seconds: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, Select, and_, exists, insert, or_, select, tuple_, update
 
 from assistance.model import OWED, Condition, Event, EventType, Kind, State, Status
-from assistance.store.queue.leasing import these
+from assistance.store.queue.leases import these
 from assistance.store.tables.rows import event_row
 from assistance.store.tables.schema import deliveries, events, requests
 
@@ -13,7 +13,7 @@ _other = deliveries.alias("other")
 _HOPELESS = (State.FAILED, State.PARKED, State.SKIPPED)
 
 
-def hold(connection: Connection, request_ids: Collection[str], *, waiting: bool = True) -> Collection[str]:
+def lock_requests(connection: Connection, request_ids: Collection[str], *, waiting: bool = True) -> Collection[str]:
     """Keep others from changing these requests until the commit; says which, all where locked ones are waited for.
 
     Whoever holds several rows takes them in one order, so that nobody waits in a circle: lanes by name, requests by

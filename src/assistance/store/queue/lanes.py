@@ -78,16 +78,16 @@ def note_failing(connection: Connection, items: Sequence[Failing]) -> list[None]
 
 def lane_states(connection: Connection, lock: Collection[str] = ()) -> list[LaneState]:
     """What is remembered of every channel; the rows of those to `lock` stay as they are until the commit."""
-    held = _held(connection, lock)
+    held = _locked(connection, lock)
     if missing := sorted(set(lock) - held):
         # Only a row that is there can be held.
         rows = [{"channel": channel, "frozen_until": 0.0, "arrival": 0.0} for channel in missing]
         connection.execute(insert_or_change(connection, lanes).on_conflict_do_nothing(), rows)
-        _held(connection, missing)
+        _locked(connection, missing)
     return [LaneState(**row) for row in connection.execute(select(lanes)).mappings()]
 
 
-def _held(connection: Connection, channels: Collection[str]) -> set[str]:
+def _locked(connection: Connection, channels: Collection[str]) -> set[str]:
     if not channels or connection.dialect.name == "sqlite":
         return set(channels)
     wanted = select(lanes.c.channel).where(lanes.c.channel.in_(channels)).order_by(lanes.c.channel).with_for_update()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, case, select, update
 
 from assistance.model import State
-from assistance.store.queue.failover import hold, start_next_step
+from assistance.store.queue.failover import lock_requests, start_next_step
 from assistance.store.queue.lanes import remember
-from assistance.store.queue.leasing import WAITING_AGAIN, owed_since, these
+from assistance.store.queue.leases import WAITING_AGAIN, owed_since, these
 from assistance.store.tables.rows import storable
 from assistance.store.tables.schema import deliveries, is_parked, is_waiting, lanes
 
@@ -63,7 +63,7 @@ def park_due(connection: Connection, channel: str, reason: str, now: float, *, w
     keys = deliveries.c.request_id, deliveries.c.n
     due = select(*keys).where(deliveries.c.channel == channel, is_waiting, deliveries.c.due_at <= now)
     found = {(row.request_id, row.n) for row in connection.execute(due.limit(AT_ONCE))}
-    held = hold(connection, {request_id for request_id, _ in found}, waiting=waiting)
+    held = lock_requests(connection, {request_id for request_id, _ in found}, waiting=waiting)
     found = {key for key in found if key[0] in held}
     if not found:
         return 0

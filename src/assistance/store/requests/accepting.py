@@ -11,7 +11,7 @@ from assistance.model import AssistanceRequest, Delivery, Event, EventType, Stat
 from assistance.store.engine.bulk import insert_rows
 from assistance.store.errors import KeyReusedError
 from assistance.store.queue.lanes import lane_states
-from assistance.store.queue.leasing import Lease, lease_columns
+from assistance.store.queue.leases import Lease, lease_columns
 from assistance.store.requests.conversations import Conversation, conversation_of, open_conversations, updates_of
 from assistance.store.requests.following import no_room
 from assistance.store.requests.keys import IdempotencyKey, KnownKeys, known_keys, write_keys

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from assistance.model import AssistanceRequest, Delivery, EventType, Kind, State, Status
+from assistance.model import AssistanceRequest, Delivery, EventType, Kind, Snapshot, State, Status
 from assistance.store.requests import retention
-from assistance.store.requests.holding import Moved, Order, hold, owe, refusing
+from assistance.store.requests.locking import Command, each_or_refusal, enqueue, lock_request
 from assistance.store.tables.schema import events, idempotency
 
 _WORDS = frozenset({EventType.FOLLOWED_UP, EventType.REPLIED})
@@ -19,28 +19,28 @@ _WORDS = frozenset({EventType.FOLLOWED_UP, EventType.REPLIED})
 class Erasure:
     """Erase the content of a request; the channels of these names can rewrite what they have said."""
 
-    order: Order
+    command: Command
     rewritable: Collection[str]
 
 
-def erase(connection: Connection, items: Sequence[Erasure]) -> list[Moved | Exception]:
+def erase(connection: Connection, items: Sequence[Erasure]) -> list[Snapshot | Exception]:
     """Erase here, and owe the erasure to the channels that can; asked again, only what has come since."""
-    return refusing(_erase, connection, items)
+    return each_or_refusal(_erase, connection, items)
 
 
-def _erase(connection: Connection, item: Erasure) -> Moved:
-    found = hold(connection, item.order, frozenset(Status))
+def _erase(connection: Connection, item: Erasure) -> Snapshot:
+    found = lock_request(connection, item.command, frozenset(Status))
     before, owed = found.request, found.deliveries
     after = replace(before, description=None, follow_ups=(), customer=None, links=(), metadata={})
     types = _event_types(connection, before.id)
     if after != before or _has_replies(connection, before.id) or EventType.ERASED not in types.values():
-        retention.erase(connection, [before.id], item.order.now, item.order.actor)
+        retention.erase(connection, [before.id], item.command.now, item.command.actor)
         _erase_answers(connection, before)
         after = replace(after, sequence=before.sequence + 1)
         types[after.sequence] = EventType.ERASED
     fresh = _rewritings(after, owed, types, item)
-    owe(connection, after, fresh)
-    return Moved(after, (*owed, *fresh))
+    enqueue(connection, after, fresh)
+    return Snapshot(after, (*owed, *fresh))
 
 
 def _has_replies(connection: Connection, request_id: str) -> bool:
@@ -84,7 +84,7 @@ def _rewritings(
     said = [d for d in owed if d.channel in item.rewritable and _said_words(d, types)]
     wanted = {(d.channel, d.step, None if d.kind is Kind.NOTICE else d.reference): d.person for d in said}
     fresh = [key for key in wanted if key not in done]
-    now, last = item.order.now, max((d.n for d in owed), default=0)
+    now, last = item.command.now, max((d.n for d in owed), default=0)
     return tuple(
         Delivery(
             request.id,

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from assistance.model import MOST_FOLLOW_UPS, OPEN, AssistanceRequest, EventType, Status
+from assistance.model import MOST_FOLLOW_UPS, OPEN, AssistanceRequest, EventType, Snapshot, Status
 from assistance.store.errors import TooManyFollowUpsError
-from assistance.store.requests.holding import Moved, Order, hold, record, refusing, tell
+from assistance.store.requests.locking import Command, each_or_refusal, enqueue_updates, lock_request, record
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
     """The customer adds `text`."""
 
-    order: Order
+    command: Command
     text: str
 
 
@@ -25,25 +25,25 @@ class FollowUp:
 class Reply:
     """A person says `text` to the customer."""
 
-    order: Order
+    command: Command
     text: str
 
 
-def follow_up(connection: Connection, items: Sequence[FollowUp]) -> list[Moved | Exception]:
+def follow_up(connection: Connection, items: Sequence[FollowUp]) -> list[Snapshot | Exception]:
     """Add to a request that is not over; people who were told of it hear it, a later notice says it by itself."""
-    return refusing(_follow_up, connection, items)
+    return each_or_refusal(_follow_up, connection, items)
 
 
-def _follow_up(connection: Connection, item: FollowUp) -> Moved:
+def _follow_up(connection: Connection, item: FollowUp) -> Snapshot:
     # A failed request is not over: an operator sends it again, with what was added since.
-    found = hold(connection, item.order, OPEN | {Status.FAILED})
+    found = lock_request(connection, item.command, OPEN | {Status.FAILED})
     if full := no_room(found.request):
         raise full
     texts = (*found.request.follow_ups, item.text)
     happened = EventType.FOLLOWED_UP, {"follow_up": len(texts) - 1}
     said = replace(found.request, description=found.request.description or "", follow_ups=texts)
-    after = record(connection, found.request, said, item.order, happened)
-    return tell(connection, after, found.deliveries, item.order.now)
+    after = record(connection, found.request, said, item.command, happened)
+    return enqueue_updates(connection, after, found.deliveries, item.command.now)
 
 
 def no_room(request: AssistanceRequest) -> TooManyFollowUpsError | None:
@@ -53,14 +53,14 @@ def no_room(request: AssistanceRequest) -> TooManyFollowUpsError | None:
     return TooManyFollowUpsError(f"the request has {MOST_FOLLOW_UPS} follow-ups", request.claim)
 
 
-def reply(connection: Connection, items: Sequence[Reply]) -> list[Moved | Exception]:
+def reply(connection: Connection, items: Sequence[Reply]) -> list[Snapshot | Exception]:
     """Write the reply into the time line, where the bot reads it; people hear that it was given."""
-    return refusing(_reply, connection, items)
+    return each_or_refusal(_reply, connection, items)
 
 
-def _reply(connection: Connection, item: Reply) -> Moved:
-    found = hold(connection, item.order, OPEN)
+def _reply(connection: Connection, item: Reply) -> Snapshot:
+    found = lock_request(connection, item.command, OPEN)
     happened = EventType.REPLIED, {"text": item.text}
     said = replace(found.request, description=found.request.description or "")
-    after = record(connection, found.request, said, item.order, happened)
-    return tell(connection, after, found.deliveries, item.order.now)
+    after = record(connection, found.request, said, item.command, happened)
+    return enqueue_updates(connection, after, found.deliveries, item.command.now)

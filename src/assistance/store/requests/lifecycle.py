@@ -5,8 +5,15 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import MOVES, AssistanceRequest, Claim, Event, EventType, Status
-from assistance.store.requests.holding import Moved, Order, hold, record, refusing, skip_waiting, tell
+from assistance.model import MOVES, AssistanceRequest, Claim, Event, EventType, Snapshot, Status
+from assistance.store.requests.locking import (
+    Command,
+    each_or_refusal,
+    enqueue_updates,
+    lock_request,
+    record,
+    skip_waiting,
+)
 from assistance.store.tables.rows import event_row
 from assistance.store.tables.schema import events, is_untaken, owes_notice, requests
 
@@ -18,23 +25,23 @@ _EXPIRE_AT_ONCE = 500
 class Move:
     """Takes the request to `status`, which the time line calls `type`; None: back to where it was before a claim."""
 
-    order: Order
+    command: Command
     status: Status | None
     type: EventType
 
 
-def move(connection: Connection, items: Sequence[Move]) -> list[Moved | Exception]:
+def move(connection: Connection, items: Sequence[Move]) -> list[Snapshot | Exception]:
     """Make each move that the request's status allows; everybody who was told is told of it."""
-    return refusing(_move, connection, items)
+    return each_or_refusal(_move, connection, items)
 
 
-def _move(connection: Connection, item: Move) -> Moved:
-    found = hold(connection, item.order, _from(item.status))
+def _move(connection: Connection, item: Move) -> Snapshot:
+    found = lock_request(connection, item.command, _from(item.status))
     before, owed = found.request, found.deliveries
-    after = record(connection, before, _after(before, item), item.order, (item.type, {}))
+    after = record(connection, before, _after(before, item), item.command, (item.type, {}))
     if after.status in OVER:
         owed = skip_waiting(connection, owed)
-    return tell(connection, after, owed, item.order.now)
+    return enqueue_updates(connection, after, owed, item.command.now)
 
 
 def _from(status: Status | None) -> frozenset[Status]:
@@ -47,7 +54,7 @@ def _from(status: Status | None) -> frozenset[Status]:
 def _after(before: AssistanceRequest, item: Move) -> AssistanceRequest:
     if item.status is None:
         return replace(before, status=untaken(before), claim=None)
-    claim = Claim(item.order.actor, item.order.now) if item.type is EventType.CLAIMED else before.claim
+    claim = Claim(item.command.actor, item.command.now) if item.type is EventType.CLAIMED else before.claim
     return replace(before, status=item.status, claim=claim)
 
 

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, true
 
-from assistance.model import AssistanceRequest, Attempt, Delivery, Event, EventType, Status
+from assistance.model import Attempt, Delivery, Event, EventType, Snapshot, Status
 from assistance.store.tables.rows import attempt_of, by_request, delivery_of, event_of, request_of, rerouted_from
 from assistance.store.tables.schema import attempts, deliveries, events, has_status, requests
 
-Seen = tuple[AssistanceRequest, tuple[Delivery, ...]]
-
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class RequestFilter:
     """Which requests; None means any.
 
     `topics` are those that the caller may see: what is on one of them, or was before somebody rerouted it. `before` is
@@ -29,22 +27,22 @@ class Query:
     before: str | None = None
 
 
-def get(connection: Connection, request_id: str) -> Seen | None:
+def get(connection: Connection, request_id: str) -> Snapshot | None:
     """One request with its deliveries."""
     row = connection.execute(select(requests).where(requests.c.id == request_id)).mappings().first()
     if row is None:
         return None
-    return request_of(row), _deliveries(connection, [request_id]).get(request_id, ())
+    return Snapshot(request_of(row), _deliveries(connection, [request_id]).get(request_id, ()))
 
 
-def page(connection: Connection, query: Query) -> list[Seen]:
+def page(connection: Connection, query: RequestFilter) -> list[Snapshot]:
     """The newest requests first."""
     found = [request_of(row) for row in connection.execute(_filtered(query)).mappings()]
     owed = _deliveries(connection, [request.id for request in found])
-    return [(request, owed.get(request.id, ())) for request in found]
+    return [Snapshot(request, owed.get(request.id, ())) for request in found]
 
 
-def _filtered(query: Query) -> Select[tuple[object, ...]]:
+def _filtered(query: RequestFilter) -> Select[tuple[object, ...]]:
     statement = select(requests).order_by(requests.c.id.desc()).limit(query.limit)
     for column, value in (
         (requests.c.client, query.client),

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, tuple_, update
 
-from assistance.model import Delivery, EventType, Kind, State, Status, first_uuid7
+from assistance.model import Delivery, EventType, Kind, Snapshot, State, Status, first_uuid7
 from assistance.store.errors import ConflictError, NoSuchDeliveryError
-from assistance.store.queue.leasing import Key
-from assistance.store.requests.holding import Moved, Order, hold, record, refusing
+from assistance.store.queue.leases import Key
 from assistance.store.requests.lifecycle import OVER, untaken
+from assistance.store.requests.locking import Command, each_or_refusal, lock_request, record
 from assistance.store.requests.rerouting import conversation_goes_on
 from assistance.store.tables.rows import delivery_of
 from assistance.store.tables.schema import STUCK, deliveries, has_state, open_among, requests
@@ -20,7 +20,7 @@ AGAIN = STUCK | {State.SKIPPED}
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class DeliveryFilter:
     """Which deliveries; None means any.
 
     `requests` and `keys` name them by request or one by one. `since` is when their requests were accepted at the
@@ -49,12 +49,12 @@ class Owed:
 class Retry:
     """Send delivery `n` again, if it is in one of `states`."""
 
-    order: Order
+    command: Command
     n: int
     states: frozenset[State] = field(default=AGAIN)
 
 
-def select_deliveries(connection: Connection, selection: Selection) -> list[Owed]:
+def select_deliveries(connection: Connection, selection: DeliveryFilter) -> list[Owed]:
     """Deliveries of whatever request, the newest request first; those to be sent again the oldest first."""
     statement = _filtered(selection).limit(selection.limit)
     keys = deliveries.c.request_id, deliveries.c.n
@@ -62,7 +62,7 @@ def select_deliveries(connection: Connection, selection: Selection) -> list[Owed
     return [Owed(delivery_of(row), row["created_at"]) for row in connection.execute(statement).mappings()]
 
 
-def _filtered(selection: Selection) -> Select[tuple[object, ...]]:
+def _filtered(selection: DeliveryFilter) -> Select[tuple[object, ...]]:
     statement = (
         select(deliveries, requests.c.created_at)
         .join(requests, requests.c.id == deliveries.c.request_id)
@@ -98,13 +98,13 @@ def _goes_on_elsewhere() -> ColumnElement[bool]:
     return and_(requests.c.status == Status.FAILED, exists().where(*same, talking, open_among(other)))
 
 
-def retry(connection: Connection, items: Sequence[Retry]) -> list[Moved | Exception]:
+def retry(connection: Connection, items: Sequence[Retry]) -> list[Snapshot | Exception]:
     """Make deliveries due now, with their old keys and a new `retry_for`, whatever their conditions were."""
-    return refusing(_retry, connection, items)
+    return each_or_refusal(_retry, connection, items)
 
 
-def _retry(connection: Connection, item: Retry) -> Moved:
-    found = hold(connection, item.order, frozenset(Status))
+def _retry(connection: Connection, item: Retry) -> Snapshot:
+    found = lock_request(connection, item.command, frozenset(Status))
     request = found.request
     delivery = next((each for each in found.deliveries if each.n == item.n), None)
     if delivery is None:
@@ -115,11 +115,11 @@ def _retry(connection: Connection, item: Retry) -> Moved:
         raise ConflictError("its conversation goes on in another request")
     if delivery.state not in item.states:
         raise ConflictError(f"the delivery is {delivery.state}")
-    _make_due(connection, delivery, item.order.now)
+    _make_due(connection, delivery, item.command.now)
     back = untaken(request) if request.status is Status.FAILED and delivery.kind is Kind.NOTICE else request.status
     happened = EventType.DELIVERY_RETRIED, {"n": delivery.n, "channel": delivery.channel}
-    after = record(connection, request, replace(request, status=back), item.order, happened)
-    return Moved(after, found.deliveries)
+    after = record(connection, request, replace(request, status=back), item.command, happened)
+    return Snapshot(after, found.deliveries)
 
 
 def _make_due(connection: Connection, delivery: Delivery, now: float) -> None:

@@ -5,10 +5,18 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select, tuple_, update
 
-from assistance.model import OPEN, AssistanceRequest, Delivery, EventType, Kind, Status
+from assistance.model import OPEN, AssistanceRequest, Delivery, EventType, Kind, Snapshot, Status
 from assistance.store.errors import ConflictError
 from assistance.store.requests.conversations import conversation_of
-from assistance.store.requests.holding import Moved, Order, hold, owe, record, refusing, skip_waiting, tell
+from assistance.store.requests.locking import (
+    Command,
+    each_or_refusal,
+    enqueue,
+    enqueue_updates,
+    lock_request,
+    record,
+    skip_waiting,
+)
 from assistance.store.tables.schema import deliveries, is_open, requests
 
 
@@ -16,20 +24,20 @@ from assistance.store.tables.schema import deliveries, is_open, requests
 class Reroute:
     """To the topic of that name and title; `plan` is what the topic gives now, numbered from 1."""
 
-    order: Order
+    command: Command
     topic: str
     title: str
     plan: tuple[Delivery, ...]
     expected_response: float | None
 
 
-def reroute(connection: Connection, items: Sequence[Reroute]) -> list[Moved | Exception]:
+def reroute(connection: Connection, items: Sequence[Reroute]) -> list[Snapshot | Exception]:
     """Skip what waits for the people of the old topic, owe the plan of the new one, tell those who were told."""
-    return refusing(_reroute, connection, items)
+    return each_or_refusal(_reroute, connection, items)
 
 
-def _reroute(connection: Connection, item: Reroute) -> Moved:
-    found = hold(connection, item.order, OPEN | {Status.FAILED})
+def _reroute(connection: Connection, item: Reroute) -> Snapshot:
+    found = lock_request(connection, item.command, OPEN | {Status.FAILED})
     before = found.request
     if before.topic == item.topic:
         raise ConflictError("the request is on that topic already", before.claim)
@@ -47,10 +55,10 @@ def _reroute(connection: Connection, item: Reroute) -> Moved:
         expected_response=item.expected_response,
     )
     happened = EventType.REROUTED, {"from": before.topic, "to": item.topic}
-    after = record(connection, before, after, item.order, happened)
+    after = record(connection, before, after, item.command, happened)
     fresh = _appended(owed, item.plan)
-    owe(connection, after, fresh)
-    return tell(connection, after, (*owed, *fresh), item.order.now)
+    enqueue(connection, after, fresh)
+    return enqueue_updates(connection, after, (*owed, *fresh), item.command.now)
 
 
 def _count_no_more(connection: Connection, request_id: str) -> None:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from assistance.model import OPEN, AssistanceRequest, Condition, Delivery, Kind, State, When
 
 
-class Fate(Enum):
+class Decision(Enum):
     """It goes out, is looked at again later, or never goes out."""
 
     SEND = auto()
@@ -22,7 +22,7 @@ class Hours:
     is_open: Callable[[str, float], bool]
     now: float
 
-    def hold(self, delivery: Delivery) -> bool:
+    def allow(self, delivery: Delivery) -> bool:
         """Whether the delivery may go out; looked at once, when it is first taken.
 
         What counts is when it was due: for what had to wait for its turn, or for its channel to be mended, nobody else
@@ -33,20 +33,20 @@ class Hours:
         return self.is_open(delivery.hours, min(delivery.due_at, self.now)) is (delivery.when is When.OPEN)
 
 
-def fate_of(delivery: Delivery, request: AssistanceRequest, notice: Delivery | None, hours: Hours) -> Fate:
+def decide(delivery: Delivery, request: AssistanceRequest, notice: Delivery | None, hours: Hours) -> Decision:
     """What becomes of it; `notice` is the one that an update belongs to."""
     if delivery.kind is Kind.CALLBACK:
-        return Fate.SEND
+        return Decision.SEND
     if delivery.kind is not Kind.NOTICE:
         # A notice that is not told yet will say it all.
         told = notice is not None and notice.state is State.DELIVERED
-        return Fate.SEND if told else Fate.SKIP
+        return Decision.SEND if told else Decision.SKIP
     if not _wanted(delivery, request):
-        return Fate.SKIP
-    if hours.hold(delivery):
-        return Fate.SEND
+        return Decision.SKIP
+    if hours.allow(delivery):
+        return Decision.SEND
     # Brought forward, it goes back to its own time: it may be open then.
-    return Fate.WAIT if delivery.owed_since > hours.now else Fate.SKIP
+    return Decision.WAIT if delivery.owed_since > hours.now else Decision.SKIP
 
 
 def _wanted(delivery: Delivery, request: AssistanceRequest) -> bool:

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, RowMapping, bindparam, exists, select, tuple_
 
 from assistance.model import OWED, AssistanceRequest, Delivery, Event, Kind, State, Status
 from assistance.store.engine.bulk import update_rows
+from assistance.store.queue.conditions import Decision, Hours, decide
 from assistance.store.queue.failover import after_failures
-from assistance.store.queue.fates import Fate, Hours, fate_of
 from assistance.store.queue.lanes import LaneState, granted, lane_states, spend
-from assistance.store.queue.leasing import Key, Lease, lease_columns, shared_now, these
+from assistance.store.queue.leases import Key, Lease, lease_columns, shared_now, these
 from assistance.store.queue.parking import claim_probes, park_due
 from assistance.store.tables.rows import delivery_of, event_of, request_of
 from assistance.store.tables.schema import deliveries, events, is_parked, is_waiting, requests
@@ -19,7 +19,7 @@ from assistance.store.tables.schema import deliveries, events, is_parked, is_wai
 _UNDER_WAY = 1.0
 """Seconds after which an update is looked at again when what goes before it is being sent."""
 _ROUNDS = 20
-Place = tuple[str, str, int]
+ThreadKey = tuple[str, str, int]
 """A request, a channel and the step of the plan that tells it."""
 
 _MANY = 200
@@ -29,7 +29,7 @@ _SET_ASIDE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class Dequeue:
     """What a dispatcher has room for: so many deliveries a channel, and a parked one of each that may be probed.
 
     `is_open` says whether hours, as a delivery carries them, are open at an instant. `paces` are the messages per
@@ -45,7 +45,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Job:
     """A leased delivery with what is needed to say it; `event` is what an update tells of."""
 
     delivery: Delivery
@@ -55,21 +55,21 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Dequeued:
     """What was leased, what the store remembers of the channels, and how many were parked on which of them.
 
     What was leased on `probed`, parked channels that it was time to try, is the probe; on those that are `empty` there
     is nothing left to try.
     """
 
-    works: tuple[Work, ...]
+    jobs: tuple[Job, ...]
     lanes: tuple[LaneState, ...]
     probed: frozenset[str] = frozenset()
     empty: frozenset[str] = frozenset()
     parked: Mapping[str, int] = field(default_factory=dict)
 
 
-def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
+def dequeue(connection: Connection, items: Sequence[Dequeue]) -> list[Dequeued]:
     """Lease what is due, in the order of rank and time; what no longer holds is skipped instead.
 
     What has become due on a parked channel is parked: a process that does not send accepted it without knowing.
@@ -79,7 +79,7 @@ def take(connection: Connection, items: Sequence[Take]) -> list[Taken]:
     return [_take(connection, item, paced) for item in items]
 
 
-def _take(connection: Connection, item: Take, paced: Collection[str]) -> Taken:
+def _take(connection: Connection, item: Dequeue, paced: Collection[str]) -> Dequeued:
     now = shared_now(connection, item.now)
     lanes = lane_states(connection, lock=paced)
     probed = claim_probes(connection, item.probes, item.now)
@@ -88,18 +88,18 @@ def _take(connection: Connection, item: Take, paced: Collection[str]) -> Taken:
     left = Counter({**rooms, **dict.fromkeys(probed, 1)})
     rows = [row for channel, room in rooms.items() for row in _due(connection, channel, room, item.now)]
     rows += [row for channel in probed for row in _parked(connection, channel)]
-    works: list[Work] = []
+    jobs: list[Job] = []
     for _ in range(_ROUNDS):
         fitting, passed_over = _sort(connection, item, rows, left)
         parked = {(row["request_id"], row["n"]): at for row in rows if (at := row["parked_at"]) is not None}
-        works += _lease(connection, fitting, parked, item)
+        jobs += _lease(connection, fitting, parked, item)
         again = [channel for channel in rooms if channel in passed_over and left[channel]]
         if not again:
             break
         rows = [row for channel in again for row in _due(connection, channel, _MANY, item.now)]
-    spend(connection, Counter(work.delivery.channel for work in works), item.paces, lanes, now)
+    spend(connection, Counter(job.delivery.channel for job in jobs), item.paces, lanes, now)
     empty = frozenset(channel for channel in probed if left[channel] and _is_empty(connection, channel))
-    return Taken(tuple(works), tuple(lanes), frozenset(probed), empty, parked_now)
+    return Dequeued(tuple(jobs), tuple(lanes), frozenset(probed), empty, parked_now)
 
 
 def _park_what_came(connection: Connection, lanes: Sequence[LaneState], now: float) -> dict[str, int]:
@@ -151,8 +151,8 @@ def _is_empty(connection: Connection, channel: str) -> bool:
 
 
 def _sort(
-    connection: Connection, item: Take, rows: Sequence[RowMapping], left: Counter[str]
-) -> tuple[list[Work], set[str]]:
+    connection: Connection, item: Dequeue, rows: Sequence[RowMapping], left: Counter[str]
+) -> tuple[list[Job], set[str]]:
     """What is to be sent and fits into the room that is `left`, and the channels on which something was passed over."""
     if not rows:
         return [], set()
@@ -160,26 +160,26 @@ def _sort(
     notices, first, busy = _siblings(connection, {row["request_id"] for row in rows if row["kind"] != Kind.NOTICE})
     told = _events(connection, [(row["request_id"], row["about"]) for row in rows if row["about"] is not None])
     within = Hours(item.is_open, item.now)
-    works: list[Work] = []
-    passed_over: dict[Fate, list[Work]] = {Fate.WAIT: [], Fate.SKIP: []}
+    jobs: list[Job] = []
+    passed_over: dict[Decision, list[Job]] = {Decision.WAIT: [], Decision.SKIP: []}
     for delivery in map(delivery_of, rows):
-        notice = notices.get(place := _place(delivery))
+        notice = notices.get(place := _thread_key(delivery))
         about = told.get((delivery.request_id, delivery.about or 0))
-        work = Work(delivery, by_id[delivery.request_id], notice.reference if notice else None, about)
+        job = Job(delivery, by_id[delivery.request_id], notice.reference if notice else None, about)
         fate = (
-            Fate.WAIT if place in busy and notice is not None else fate_of(work.delivery, work.request, notice, within)
+            Decision.WAIT if place in busy and notice is not None else decide(job.delivery, job.request, notice, within)
         )
-        if fate is Fate.SEND and (before := first.get(place, delivery)).n < delivery.n:
-            fate, work = Fate.WAIT, replace(work, delivery=replace(delivery, due_at=before.due_at))
-        if fate is not Fate.SEND:
-            passed_over[fate].append(work)
+        if fate is Decision.SEND and (before := first.get(place, delivery)).n < delivery.n:
+            fate, job = Decision.WAIT, replace(job, delivery=replace(delivery, due_at=before.due_at))
+        if fate is not Decision.SEND:
+            passed_over[fate].append(job)
         elif left[delivery.channel]:
             left[delivery.channel] -= 1
             busy.add(place)
-            works.append(work)
-    _wait(connection, passed_over[Fate.WAIT], item.now)
-    gone = passed_over[Fate.WAIT] + _skip(connection, passed_over[Fate.SKIP], item.now)
-    return works, {work.delivery.channel for work in gone}
+            jobs.append(job)
+    _wait(connection, passed_over[Decision.WAIT], item.now)
+    gone = passed_over[Decision.WAIT] + _skip(connection, passed_over[Decision.SKIP], item.now)
+    return jobs, {job.delivery.channel for job in gone}
 
 
 def _requests(connection: Connection, ids: Collection[str]) -> dict[str, AssistanceRequest]:
@@ -189,7 +189,7 @@ def _requests(connection: Connection, ids: Collection[str]) -> dict[str, Assista
 
 def _siblings(
     connection: Connection, ids: Collection[str]
-) -> tuple[dict[Place, Delivery], dict[Place, Delivery], set[Place]]:
+) -> tuple[dict[ThreadKey, Delivery], dict[ThreadKey, Delivery], set[ThreadKey]]:
     """The notices that updates belong to, the update that goes first at each place, and where one is on its way.
 
     There updates wait: what is said about a notice goes out one by one, in its order, and a rewritten one says what
@@ -199,14 +199,14 @@ def _siblings(
         return {}, {}, set()
     query = select(deliveries).where(deliveries.c.request_id.in_(ids)).order_by(deliveries.c.n.desc())
     found = [delivery_of(row) for row in connection.execute(query).mappings()]
-    notices = {_place(delivery): delivery for delivery in found if delivery.kind is Kind.NOTICE}
+    notices = {_thread_key(delivery): delivery for delivery in found if delivery.kind is Kind.NOTICE}
     first = {
-        _place(delivery): delivery for delivery in found if delivery.kind is Kind.UPDATE and delivery.state in OWED
+        _thread_key(delivery): delivery for delivery in found if delivery.kind is Kind.UPDATE and delivery.state in OWED
     }
-    return notices, first, {_place(delivery) for delivery in found if delivery.state is State.SENDING}
+    return notices, first, {_thread_key(delivery) for delivery in found if delivery.state is State.SENDING}
 
 
-def _place(delivery: Delivery) -> Place:
+def _thread_key(delivery: Delivery) -> ThreadKey:
     return delivery.request_id, delivery.channel, delivery.step
 
 
@@ -217,19 +217,19 @@ def _events(connection: Connection, keys: list[Key]) -> dict[Key, Event]:
     return {(row["request_id"], row["sequence"]): event_of(row) for row in connection.execute(query).mappings()}
 
 
-def _lease(connection: Connection, works: list[Work], parked: Mapping[Key, float], item: Take) -> list[Work]:
+def _lease(connection: Connection, jobs: list[Job], parked: Mapping[Key, float], item: Dequeue) -> list[Job]:
     """Write down who sends them; their rows are held, so that what was read of them still counts."""
-    if not works:
+    if not jobs:
         return []
     columns = lease_columns(connection, item.lease, item.now)
     leased = [
         replace(
-            delivery := work.delivery,
+            delivery := job.delivery,
             state=State.SENDING,
             fence=delivery.fence + 1,
             owed_since=_owed_since(delivery, parked, item.now),
         )
-        for work in works
+        for job in jobs
     ]
     rows = [
         {
@@ -243,7 +243,7 @@ def _lease(connection: Connection, works: list[Work], parked: Mapping[Key, float
         for delivery in leased
     ]
     update_rows(connection, deliveries, rows)
-    return [Work(delivery, work.request, work.thread, work.event) for delivery, work in zip(leased, works, strict=True)]
+    return [Job(delivery, job.request, job.thread, job.event) for delivery, job in zip(leased, jobs, strict=True)]
 
 
 def _owed_since(delivery: Delivery, parked: Mapping[Key, float], now: float) -> float:
@@ -252,9 +252,9 @@ def _owed_since(delivery: Delivery, parked: Mapping[Key, float], now: float) -> 
     return delivery.owed_since if parked_at is None else delivery.owed_since + now - parked_at
 
 
-def _wait(connection: Connection, works: list[Work], now: float) -> None:
-    if works:
-        connection.execute(_waiting, [_later(work.delivery, now) for work in works])
+def _wait(connection: Connection, jobs: list[Job], now: float) -> None:
+    if jobs:
+        connection.execute(_waiting, [_later(job.delivery, now) for job in jobs])
 
 
 _waiting = (
@@ -269,13 +269,13 @@ def _later(delivery: Delivery, now: float) -> dict[str, object]:
     return {"_id": delivery.request_id, "_n": delivery.n, "_due_at": due_at}
 
 
-def _skip(connection: Connection, works: list[Work], now: float) -> list[Work]:
+def _skip(connection: Connection, jobs: list[Job], now: float) -> list[Job]:
     """Skip them; says which. One whose request somebody is changing just now is left for the next look."""
-    matter = {work.request.id: work.request.sequence for work in works if work.request.status is Status.ACCEPTED}
+    matter = {job.request.id: job.request.sequence for job in jobs if job.request.status is Status.ACCEPTED}
     held = _unchanged(connection, matter)
-    gone = [work for work in works if work.request.id not in matter or work.request.id in held]
+    gone = [job for job in jobs if job.request.id not in matter or job.request.id in held]
     if gone:
-        keys = [(work.delivery.request_id, work.delivery.n) for work in gone]
+        keys = [(job.delivery.request_id, job.delivery.n) for job in gone]
         connection.execute(update(deliveries).where(these(keys)).values(state=str(State.SKIPPED)))
         after_failures(connection, held, now)
     return gone

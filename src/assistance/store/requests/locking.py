@@ -6,47 +6,39 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import AssistanceRequest, Delivery, Event, EventType, Kind, State
+from assistance.model import AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
 from assistance.store.errors import ChangedError, ConflictError, NotFoundError
 from assistance.store.requests.conversations import updates_of
 from assistance.store.tables.rows import delivery_of, delivery_row, event_row, request_of, request_row
 from assistance.store.tables.schema import WAITING, deliveries, events, requests
 
-Item = TypeVar("Item", bound="Ordered")
+Item = TypeVar("Item", bound="Commanded")
 Result = TypeVar("Result")
 
-Guard = Callable[[AssistanceRequest, Sequence[Delivery]], bool]
+Precondition = Callable[[AssistanceRequest, Sequence[Delivery]], bool]
 """Whether the request is still the one that the caller has seen; pure, for it may be asked twice."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What `actor` wants of one request at `now`; only if `guard`, where there is one, knows the request again."""
+class Command:
+    """What `actor` wants of one request at `now`, if the `precondition` holds where there is one."""
 
     request_id: str
     actor: str
     now: float
-    guard: Guard | None = None
+    precondition: Precondition | None = None
 
 
-class Ordered(Protocol):
+class Commanded(Protocol):
     """Whatever is done by somebody's order."""
 
     @property
-    def order(self) -> Order:
+    def command(self) -> Command:
         """Whose, and of which request."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """The request after its change, with all its deliveries."""
-
-    request: AssistanceRequest
-    deliveries: tuple[Delivery, ...]
-
-
-def hold(connection: Connection, order: Order, allowed: Collection[str]) -> Moved:
+def lock_request(connection: Connection, command: Command, allowed: Collection[str]) -> Snapshot:
     """The request as it is, held until the commit with all that is owed for it.
 
     Raises:
@@ -54,28 +46,28 @@ def hold(connection: Connection, order: Order, allowed: Collection[str]) -> Move
         ConflictError: its status is not one of those `allowed`.
         ChangedError: the guard does not know it again.
     """
-    query = select(requests).where(requests.c.id == order.request_id).with_for_update()
+    query = select(requests).where(requests.c.id == command.request_id).with_for_update()
     row = connection.execute(query).mappings().first()
     if row is None:
-        raise NotFoundError(order.request_id)
+        raise NotFoundError(command.request_id)
     request = request_of(row)
     if request.status not in allowed:
         raise ConflictError(f"the request is {request.status}", request.claim)
     mine = select(deliveries).where(deliveries.c.request_id == request.id).order_by(deliveries.c.n)
     # Locked: one that is being leased at this moment goes out with the old words, and an update of it is owed.
     owed = tuple(delivery_of(row) for row in connection.execute(mine.with_for_update()).mappings())
-    if order.guard is not None and not order.guard(request, owed):
-        raise ChangedError(order.request_id)
-    return Moved(request, owed)
+    if command.precondition is not None and not command.precondition(request, owed):
+        raise ChangedError(command.request_id)
+    return Snapshot(request, owed)
 
 
-def refusing(
+def each_or_refusal(
     act: Callable[[Connection, Item], Result], connection: Connection, items: Sequence[Item]
 ) -> list[Result | Exception]:
-    """Do `act` with each item; one that `hold` refuses does not keep the others from their commit."""
+    """Do `act` with each item; one that `lock_request` refuses does not keep the others from their commit."""
     results: dict[int, Result | Exception] = {}
     # In one order in every process: else two of them could wait for each other's rows.
-    for place, item in sorted(enumerate(items), key=lambda numbered: numbered[1].order.request_id):
+    for place, item in sorted(enumerate(items), key=lambda numbered: numbered[1].command.request_id):
         try:
             results[place] = act(connection, item)
         except (NotFoundError, ConflictError, ChangedError) as refusal:
@@ -87,7 +79,7 @@ def record(
     connection: Connection,
     before: AssistanceRequest,
     after: AssistanceRequest,
-    order: Order,
+    command: Command,
     happened: tuple[EventType, dict[str, Any]],
 ) -> AssistanceRequest:
     """Write what changed and the event that says so; the request as it is now."""
@@ -96,26 +88,28 @@ def record(
     old, new = request_row(before), request_row(after)
     changed = {name: value for name, value in new.items() if value != old[name]}
     connection.execute(update(requests).where(requests.c.id == after.id).values(**changed))
-    event = Event(after.id, after.sequence, type_, order.now, order.actor, data)
+    event = Event(after.id, after.sequence, type_, command.now, command.actor, data)
     connection.execute(insert(events), [event_row(event)])
     return after
 
 
-def tell(connection: Connection, request: AssistanceRequest, owed: tuple[Delivery, ...], now: float) -> Moved:
+def enqueue_updates(
+    connection: Connection, request: AssistanceRequest, owed: tuple[Delivery, ...], now: float
+) -> Snapshot:
     """Owe the news of the last event to everybody who was told of the request."""
     updates = updates_of(request, owed, request.sequence, now)
-    owe(connection, request, updates)
-    return Moved(request, (*owed, *updates))
+    enqueue(connection, request, updates)
+    return Snapshot(request, (*owed, *updates))
 
 
-def owe(connection: Connection, request: AssistanceRequest, more: Sequence[Delivery]) -> None:
+def enqueue(connection: Connection, request: AssistanceRequest, more: Sequence[Delivery]) -> None:
     """Put deliveries in the queue."""
     if more:
         connection.execute(insert(deliveries), [delivery_row(each, request.priority) for each in more])
 
 
 def skip_waiting(connection: Connection, owed: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
-    """The deliveries, as `hold` gives them, those notices skipped that have not gone out."""
+    """The deliveries, as `lock_request` gives them, those notices skipped that have not gone out."""
     waiting = {d.n for d in owed if d.kind is Kind.NOTICE and (d.state in WAITING or d.state is State.PARKED)}
     if not waiting:
         return owed

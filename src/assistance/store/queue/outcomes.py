@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select
 from assistance.model import Attempt, Delivery, Event, EventType, Kind, Outcome, State, Status
 from assistance.store.engine.bulk import insert_rows, locked_rows, update_rows
 from assistance.store.queue.failover import after_failures, last_events
-from assistance.store.queue.leasing import NOT_LEASED, Key, still_leased, these
+from assistance.store.queue.leases import NOT_LEASED, Key, still_leased, these
 from assistance.store.tables.rows import attempt_row, event_row, storable
 from assistance.store.tables.schema import attempts, deliveries, events, requests
 
@@ -19,7 +19,7 @@ PARKED_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class DeliveryOutcome:
     """What became of a leased delivery. `due_at` is when it is tried again; a parked one burns no try."""
 
     delivery: Delivery
@@ -30,7 +30,7 @@ class Settlement:
     short: bool = False
 
 
-class Settled(IntEnum):
+class Recorded(IntEnum):
     """What an outcome came to: it was too late and changed nothing, it counts, by it a first person was told."""
 
     LATE = 0
@@ -38,48 +38,50 @@ class Settled(IntEnum):
     NOTIFIED = 2
 
 
-def settle(connection: Connection, items: Sequence[Settlement]) -> list[Settled]:
+def record_outcome(connection: Connection, items: Sequence[DeliveryOutcome]) -> list[Recorded]:
     """Write down what became of each; too late is one that somebody else has leased since, or that was taken back.
 
     That it was delivered counts in the second case too, or it would go out again.
     """
-    rows = _hold(connection, {item.delivery.request_id for item in items})
+    rows = _lock_requests(connection, {item.delivery.request_id for item in items})
     gone_out = {
         (item.delivery.request_id, item.delivery.n)
         for item in items
         if item.state is State.DELIVERED and item.delivery.fence
     }
     mine = still_leased(connection, [item.delivery for item in items], gone_out)
-    settled = [item for item, ours in zip(items, mine, strict=True) if ours]
-    if not settled:
-        return [Settled.LATE] * len(items)
-    update_rows(connection, deliveries, [_settled_row(item) for item in settled])
-    insert_rows(connection, attempts, _attempt_rows(connection, settled))
-    _forget_parked(connection, [item.delivery for item in settled if item.state is State.PARKED])
-    first = _tell(connection, [item for item in settled if _matters(item) and item.state is not State.PARKED], rows)
-    failed = {i.delivery.request_id: i.attempt for i in settled if _matters(i) and i.state is not State.DELIVERED}
+    recorded = [item for item, ours in zip(items, mine, strict=True) if ours]
+    if not recorded:
+        return [Recorded.LATE] * len(items)
+    update_rows(connection, deliveries, [_settled_row(item) for item in recorded])
+    insert_rows(connection, attempts, _attempt_rows(connection, recorded))
+    _forget_parked(connection, [item.delivery for item in recorded if item.state is State.PARKED])
+    first = _record_events(
+        connection, [item for item in recorded if _matters(item) and item.state is not State.PARKED], rows
+    )
+    failed = {i.delivery.request_id: i.attempt for i in recorded if _matters(i) and i.state is not State.DELIVERED}
     if failed:
         after_failures(connection, failed.keys(), max(attempt.at for attempt in failed.values()))
-    return [_came_to(item, first) if ours else Settled.LATE for item, ours in zip(items, mine, strict=True)]
+    return [_recorded(item, first) if ours else Recorded.LATE for item, ours in zip(items, mine, strict=True)]
 
 
-def _came_to(item: Settlement, first: Collection[Key]) -> Settled:
-    return Settled.NOTIFIED if (item.delivery.request_id, item.delivery.n) in first else Settled.COUNTED
+def _recorded(item: DeliveryOutcome, first: Collection[Key]) -> Recorded:
+    return Recorded.NOTIFIED if (item.delivery.request_id, item.delivery.n) in first else Recorded.COUNTED
 
 
-def _matters(item: Settlement) -> bool:
+def _matters(item: DeliveryOutcome) -> bool:
     """Whether it can change the request: a notice has come to its end, or must wait for its channel."""
     return item.delivery.kind is Kind.NOTICE and item.state in {State.DELIVERED, State.FAILED, State.PARKED}
 
 
-def _hold(connection: Connection, request_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+def _lock_requests(connection: Connection, request_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """What may change of the requests, held before their deliveries: see `failover.hold`."""
     names = "id", "status", "sequence", "notified_at"
     rows = locked_rows(connection, requests, names, [(request_id,) for request_id in request_ids])
     return {row.id: dict(zip(names, row, strict=True)) for row in rows}
 
 
-def _settled_row(item: Settlement) -> dict[str, Any]:
+def _settled_row(item: DeliveryOutcome) -> dict[str, Any]:
     delivery, parked = item.delivery, item.state is State.PARKED
     return {
         "request_id": delivery.request_id,
@@ -95,14 +97,14 @@ def _settled_row(item: Settlement) -> dict[str, Any]:
     }
 
 
-def _attempt_rows(connection: Connection, settled: Sequence[Settlement]) -> list[dict[str, Any]]:
+def _attempt_rows(connection: Connection, recorded: Sequence[DeliveryOutcome]) -> list[dict[str, Any]]:
     """The tries; of what was erased while it was on its way nothing comes back with the provider's answer."""
-    answered = {item.delivery.request_id for item in settled if item.attempt.answer is not None}
+    answered = {item.delivery.request_id for item in recorded if item.attempt.answer is not None}
     erased: set[str] = set()
     if answered:
         query = select(requests.c.id).where(requests.c.id.in_(answered), requests.c.description.is_(None))
         erased.update(connection.execute(query).scalars())
-    rows = [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in settled]
+    rows = [attempt_row(i.delivery.request_id, i.delivery.n, i.delivery.fence, i.attempt) for i in recorded]
     return [row | {"answer": None} if row["request_id"] in erased else row for row in rows]
 
 
@@ -115,7 +117,9 @@ def _forget_parked(connection: Connection, parked: Collection[Delivery]) -> None
             connection.execute(delete(attempts).where(*mine, *older))
 
 
-def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]) -> set[Key]:
+def _record_events(
+    connection: Connection, told: Sequence[DeliveryOutcome], rows: dict[str, dict[str, Any]]
+) -> set[Key]:
     """Move the requests on and write the time line; says by which deliveries a first person was told."""
     if not told:
         return set()
@@ -125,14 +129,14 @@ def _tell(connection: Connection, told: Sequence[Settlement], rows: dict[str, di
     last = last_events(connection, changed)
     happened = [_event(item, rows[item.delivery.request_id], last) for item in told]
     insert_rows(connection, events, [event_row(event) for event in happened])
-    moved = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
-    update_rows(connection, requests, list(moved.values()))
+    snapshot = {item.delivery.request_id: rows[item.delivery.request_id] for item in told}
+    update_rows(connection, requests, list(snapshot.values()))
     return {(event.request_id, event.data["n"]) for event in happened if event.type is EventType.NOTIFIED}
 
 
 def _as_they_count_now(
-    connection: Connection, told: Sequence[Settlement], rows: dict[str, dict[str, Any]]
-) -> list[Settlement]:
+    connection: Connection, told: Sequence[DeliveryOutcome], rows: dict[str, dict[str, Any]]
+) -> list[DeliveryOutcome]:
     """The settlements; whoever was told on a topic that the request has left meanwhile is no person of the new one."""
     doubtful = [(i.delivery.request_id, i.delivery.n) for i in told if rows[i.delivery.request_id]["sequence"] > 1]
     if not doubtful:
@@ -147,7 +151,7 @@ def _as_they_count_now(
     ]
 
 
-def _event(item: Settlement, row: dict[str, Any], last: dict[str, float]) -> Event:
+def _event(item: DeliveryOutcome, row: dict[str, Any], last: dict[str, float]) -> Event:
     """What the settlement means for its request, whose row and `last` instant on the time line it moves on."""
     delivery, ended = item.delivery, item.attempt.at + item.attempt.seconds
     data: dict[str, Any] = {"n": delivery.n, "channel": delivery.channel}

@@ -78,7 +78,7 @@ def still_leased(connection: Connection, leased: Sequence[Delivery], gone_out: C
 
 def release(connection: Connection, items: Sequence[Delivery]) -> list[None]:
     """Give leases back without counting a try: the next dispatcher takes them at once."""
-    if keys := _held(connection, items):
+    if keys := _still_mine(connection, items):
         connection.execute(update(deliveries).where(these(keys)).values(state=WAITING_AGAIN, **NOT_LEASED))
     return [None] * len(items)
 
@@ -96,7 +96,7 @@ def renew(connection: Connection, items: Sequence[Renewal]) -> list[frozenset[Ke
     """Hold on to leases; says which were still held."""
     held = []
     for item in items:
-        keys = _held(connection, item.deliveries)
+        keys = _still_mine(connection, item.deliveries)
         if keys:
             until = shared_now(connection, item.now) + item.lease.seconds
             connection.execute(update(deliveries).where(these(keys)).values(lease_until=until))
@@ -104,7 +104,7 @@ def renew(connection: Connection, items: Sequence[Renewal]) -> list[frozenset[Ke
     return held
 
 
-def _held(connection: Connection, leased: Sequence[Delivery]) -> list[Key]:
+def _still_mine(connection: Connection, leased: Sequence[Delivery]) -> list[Key]:
     held = still_leased(connection, leased)
     return [(delivery.request_id, delivery.n) for delivery, mine in zip(leased, held, strict=True) if mine]
 

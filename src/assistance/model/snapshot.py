@@ -1,11 +1,18 @@
-"""A request as callers see it: the one shape behind every answer, callback and event stream."""
+"""A snapshot: a request with its deliveries, and the one shape in which callers see it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from assistance.model.clock import rfc3339, rfc3339_or_none
 from assistance.model.delivery import Delivery, Kind
 from assistance.model.request import AssistanceRequest
+
+
+class Snapshot(NamedTuple):
+    """A request with all its deliveries, read at one moment."""
+
+    request: AssistanceRequest
+    deliveries: tuple[Delivery, ...]
 
 
 def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dict[str, Any]:
