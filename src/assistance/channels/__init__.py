@@ -4,7 +4,17 @@
 `assistance.channels` in another package.
 """
 
-from assistance.channels._channel import Channel, Duration, Pace
+from assistance.channels._channel import CanProbe, CanReply, CanUpdate, Channel, Duration, Pace
 from assistance.channels._registry import UnknownTypeError, channel_class, channel_types
 
-__all__ = ["Channel", "Duration", "Pace", "UnknownTypeError", "channel_class", "channel_types"]
+__all__ = [
+    "CanProbe",
+    "CanReply",
+    "CanUpdate",
+    "Channel",
+    "Duration",
+    "Pace",
+    "UnknownTypeError",
+    "channel_class",
+    "channel_types",
+]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -38,12 +38,7 @@ class Channel(BaseModel):
     """One place where people are told. Its fields are its settings in the routing file.
 
     `send` is all that a channel must do. A channel has no retries, pace, time-outs, logs or spans: those belong to
-    the dispatcher. What it can do beyond is said by defining one of these, which others look for:
-
-    - `async def reply_to(self, thread: str, message: Message, http: Http) -> str | None`: say it below the message
-      whose reference is `thread`;
-    - `async def update(self, reference: str, message: Message, http: Http) -> None`: rewrite that message;
-    - `async def probe(self, http: Http) -> None`: try credentials and destination, tell nobody; raises as `send` does.
+    the dispatcher. What it can do beyond, it says by having the method of `CanReply`, `CanUpdate` or `CanProbe`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
@@ -88,3 +83,30 @@ class Channel(BaseModel):
             for item in value if isinstance(value, (list, tuple)) else (value,):
                 if isinstance(item, Secret):
                     yield item
+
+
+@runtime_checkable
+class CanReply(Protocol):
+    """A channel that can post below a message of its own, in a thread."""
+
+    async def reply_to(self, thread: str, message: Message, http: Http) -> str | None:
+        """Post `message` below the one whose reference is `thread`; returns and raises as `Channel.send` does."""
+        ...
+
+
+@runtime_checkable
+class CanUpdate(Protocol):
+    """A channel that can rewrite a message of its own."""
+
+    async def update(self, reference: str, message: Message, http: Http) -> None:
+        """Put `message` in the place of the one with this reference; raises as `Channel.send` does."""
+        ...
+
+
+@runtime_checkable
+class CanProbe(Protocol):
+    """A channel that can try its credentials and its destination without a message."""
+
+    async def probe(self, http: Http) -> None:
+        """Try them; nobody is notified. Raises as `Channel.send` does."""
+        ...

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pysqlite3.dbapi2
 
 from assistance.app.house import MAX_JWKS
-from assistance.channels import Channel
+from assistance.channels import CanProbe, Channel
 from assistance.cli.failure import FailedError
 from assistance.cli.variables import database_url, routing_file
 from assistance.model import Verdict
@@ -134,12 +134,12 @@ async def issuer(settings: Settings | None, http: Http) -> Leg:
 
 async def channel(name: str, channel_: Channel, http: Http) -> Leg:
     """Whether its credentials work, where its class can tell without sending."""
-    title, probe = f"channel {name}", getattr(channel_, "probe", None)
-    if probe is None:
+    title = f"channel {name}"
+    if not isinstance(channel_, CanProbe):
         return Leg(title, NOT_TRIED, "cannot be tried without sending; `assistance channels test` does")
     try:
         async with asyncio.timeout(_SECONDS):
-            await probe(http)
+            await channel_.probe(http)
     except Verdict as verdict:
         return Leg(title, FAILS, f"{verdict}{f': {verdict.answer}' if verdict.answer else ''}")
     except Exception as error:  # noqa: BLE001 - another package's channel may raise anything; its text may be secret

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from assistance.channels import CanUpdate
 from assistance.model import Clock, EventType, Snapshot, Status
 from assistance.routing import Routing, Topic, expected_response, plan
 from assistance.store import (
@@ -153,7 +154,7 @@ class Desk:
     async def erase(self, request_id: str, actor: str) -> Snapshot:
         """Erase what the customer wrote, here and in the channels that can."""
         channels = self._routing().channels
-        rewritable = {name for name, channel in channels.items() if hasattr(channel, "update")}
+        rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
         return self._wake_dispatcher(await self._store.erase(Erasure(self._command(request_id, actor), rewritable)))
 
     async def expire(self) -> int:

@@ -9,7 +9,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from assistance.channels import Channel
+from assistance.channels import CanReply, CanUpdate, Channel
 from assistance.dispatch.outcome import Try, attempt_of
 from assistance.messages.notice import compose
 from assistance.messages.update import aloud, rewritten
@@ -112,16 +112,13 @@ async def _by_kind(channel: Channel, job: Job, http: Http) -> str | None:
     news = compose(job)
     if news.kind is not Kind.UPDATE or news.thread is None or news.short:
         return await channel.send(news, http)
-    update, reply_to = getattr(channel, "update", None), getattr(channel, "reply_to", None)
-    again = rewritten(job) if update is not None else None
-    if update is not None and again is not None:
-        await update(again.thread, again, http)
+    if isinstance(channel, CanUpdate) and (again := rewritten(job)) is not None:
+        await channel.update(again.thread or news.thread, again, http)
         if not aloud(job):
             return None
-    if reply_to is None:
-        return await channel.send(news, http)
-    reference: str | None = await reply_to(news.thread, news, http)
-    return reference
+    if isinstance(channel, CanReply):
+        return await channel.reply_to(news.thread, news, http)
+    return await channel.send(news, http)
 
 
 def _sound(reference: object) -> str | None:
