@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError, to_json
 
 from assistance.access.callers import Here, Manager, manager
 from assistance.access.json_body import described, read_json, validate
-from assistance.access.refusals import no_such_delivery, refusals
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import DeliveryAnswer, OwedPage, Replayed
 from assistance.api.operations import delivery_shown
@@ -19,7 +18,7 @@ from assistance.api.requests import RequestId, canonical
 from assistance.desk import MOST_REPLAYED, SentAgain
 from assistance.model import State, rfc3339, rfc3339_or_none
 from assistance.routing import parse_moment
-from assistance.store import AGAIN, STUCK, Command, DeliveryFilter, Owed, Retry
+from assistance.store import AGAIN, STUCK, Command, DeliveryFilter, NoSuchDeliveryError, Owed, Retry
 
 _KEY = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.([1-9][0-9]{0,4}))?")
 
@@ -130,12 +129,11 @@ async def retry(
 ) -> Response:
     """Send one delivery again, now, with its old key; a failed request is accepted anew."""
     command = Command(canonical(request_id), f"api:{principal.subject}", services.clock.now())
-    with refusals():
-        await services.desk.retry(Retry(command, n))
+    await services.desk.retry(Retry(command, n))
     found = await services.store.tries(command.request_id)
     again = next((delivery_shown(*each) for each in found if each[0].n == n), None)
     if again is None:
-        raise no_such_delivery()
+        raise NoSuchDeliveryError(f"{request_id}.{n}")
     return Response(to_json(again), media_type="application/json")
 
 

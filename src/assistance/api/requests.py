@@ -8,7 +8,6 @@ from pydantic_core import to_json
 
 from assistance.access.callers import Here, Reader
 from assistance.access.conditions import etag, unchanged, wait_of
-from assistance.access.refusals import not_found
 from assistance.access.services import Services
 from assistance.api.openapi.fields import takes, told
 from assistance.api.openapi.responses import documented
@@ -18,7 +17,7 @@ from assistance.api.parameters import Name
 from assistance.model import EventType, Snapshot, Status, represent
 from assistance.security import Principal
 from assistance.security.tokens.scopes import may_read_all, may_request, topics_for
-from assistance.store import RequestFilter
+from assistance.store import NotFoundError, RequestFilter
 
 RequestId = Annotated[str, Path(description="The request's id.", json_schema_extra={"format": "uuid"})]
 
@@ -27,18 +26,18 @@ routes = APIRouter(tags=["assistance"])
 
 
 async def visible(services: Services, request_id: str, principal: Principal) -> Snapshot:
-    """The request with its deliveries. Raises Problem 404 for what is not the caller's to see."""
+    """The request with its deliveries. Raises NotFoundError for what is not the caller's to see."""
     seen = await services.store.get(canonical(request_id))
     if seen is None or not (may_read_all(principal) or await _is_own(services, principal, seen)):
-        raise not_found()
+        raise NotFoundError(request_id)
     return seen
 
 
 async def own(services: Services, request_id: str, principal: Principal) -> Snapshot:
-    """The request with its deliveries. Raises Problem 404 for what the caller did not ask for itself."""
+    """The request with its deliveries. Raises NotFoundError for what the caller did not ask for itself."""
     seen = await services.store.get(canonical(request_id))
     if seen is None or not await _is_own(services, principal, seen):
-        raise not_found()
+        raise NotFoundError(request_id)
     return seen
 
 
@@ -116,8 +115,8 @@ async def page(
 
 
 def canonical(request_id: str) -> str:
-    """The id in its one form. Raises Problem 404 for what cannot be one."""
+    """The id in its one form. Raises NotFoundError for what cannot be one."""
     try:
         return str(UUID(request_id))
     except ValueError:
-        raise not_found() from None
+        raise NotFoundError(request_id) from None
