@@ -44,7 +44,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 def _conflict(error: ConflictError) -> Problem:
     claim = error.claim
-    more: dict[str, Any] = {} if claim is None else {"claimed_by": {"actor": claim.actor, "at": rfc3339(claim.at)}}
+    more: dict[str, Any] = {} if claim is None else {"claimed_by": {"actor": str(claim.actor), "at": rfc3339(claim.at)}}
     return Problem(409, detail=f"That cannot be done: {error}.", type_="/problems/conflict", **more)
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from assistance.access.callers import Here, Requester
+from assistance.access.callers import Here, Requester, actor_of
 from assistance.access.conditions import etag, precondition_of
 from assistance.access.json_body import described, read_json, validate
 from assistance.api.openapi.fields import takes
@@ -32,7 +32,7 @@ class Words(BaseModel):
 async def cancel(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:
     """Call it off: nothing more goes out but the news that nobody waits any more."""
     seen = await own(services, request_id, principal)
-    return changed(await services.desk.cancel(seen[0].id, f"api:{principal.subject}", precondition_of(request)))
+    return changed(await services.desk.cancel(seen[0].id, actor_of(principal), precondition_of(request)))
 
 
 @routes.post(
@@ -48,7 +48,7 @@ async def add(request_id: RequestId, request: Request, principal: Requester, ser
     """
     words = validate(Words, await read_json(request))
     seen = await own(services, request_id, principal)
-    actor = f"api:{principal.subject}"
+    actor = actor_of(principal)
     return changed(await services.desk.follow_up(seen[0].id, actor, words.text, precondition_of(request)))
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from assistance.access.callers import Here, Manager, manager
+from assistance.access.callers import Here, Manager, actor_of, manager
 from assistance.access.json_body import described, read_json, validate
 from assistance.access.services import Services
 from assistance.api.openapi.fields import told
@@ -55,7 +55,7 @@ async def deliveries(request_id: RequestId, services: Here) -> Response:
 )
 async def erase(request_id: RequestId, principal: Manager, services: Here) -> Response:
     """Erase what the customer wrote, and what was answered, here and in channels that can."""
-    actor, id_ = f"api:{principal.subject}", canonical(request_id)
+    actor, id_ = actor_of(principal), canonical(request_id)
     seen = (await services.desk.erase(id_, actor)).deliveries
     if not _arrived(seen):
         # A message that is being sent has the words still, and cannot be named before it has arrived.

@@ -11,7 +11,7 @@ from assistance.cli.failure import FailedError
 from assistance.cli.stored import stored
 from assistance.cli.variables import read_routing
 from assistance.desk import Desk
-from assistance.model import State, SystemClock
+from assistance.model import Actor, State, SystemClock
 from assistance.store import STUCK, DeliveryFilter
 
 _MOST = 10_000
@@ -46,7 +46,7 @@ async def replay_here(variables: Mapping[str, str], url: str, selection: dict[st
         raise FailedError(": ".join([*map(str, first["loc"][:1]), first["msg"]])) from None
     with stored(variables, url, "it goes out when one runs again") as store:
         desk = Desk(store, SystemClock(), lambda: read_routing(variables))
-        sent = await desk.replay(wanted.selection(), "cli", dry_run=wanted.dry_run)
+        sent = await desk.replay(wanted.selection(), Actor("cli", ""), dry_run=wanted.dry_run)
     if wanted.channel is not None and not sent.keys:
         known(wanted.channel, read_routing(variables).channels)
     return replay_shown(wanted, sent)

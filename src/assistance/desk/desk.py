@@ -1,7 +1,4 @@
-"""The desk: what people, bots and time do to a request after it was accepted.
-
-An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.com`, `api:desk`.
-"""
+"""The desk: what people, bots and time do to a request after it was accepted."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assistance.channels import CanUpdate
-from assistance.model import Clock, EventType, Snapshot, Status
+from assistance.model import Actor, Clock, EventType, Snapshot, Status
 from assistance.routing import Routing, Topic, expected_response, plan
 from assistance.store import (
     Command,
@@ -72,38 +69,40 @@ class Desk:
         self._routing = routing
         self._dispatching = dispatching
 
-    async def cancel(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def cancel(self, request_id: str, actor: Actor, precondition: Precondition | None = None) -> Snapshot:
         """The customer needs nobody any more."""
         return await self._move(request_id, actor, precondition, Status.CANCELLED, EventType.CANCELLED)
 
-    async def claim(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def claim(self, request_id: str, actor: Actor, precondition: Precondition | None = None) -> Snapshot:
         """`actor` has it. Of two who claim at once one is refused, with the claim of the other."""
         return await self._move(request_id, actor, precondition, Status.CLAIMED, EventType.CLAIMED)
 
-    async def release(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def release(self, request_id: str, actor: Actor, precondition: Precondition | None = None) -> Snapshot:
         """Whoever had it has it no more."""
         return await self._move(request_id, actor, precondition, None, EventType.RELEASED)
 
-    async def resolve(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def resolve(self, request_id: str, actor: Actor, precondition: Precondition | None = None) -> Snapshot:
         """The customer was helped."""
         return await self._move(request_id, actor, precondition, Status.RESOLVED, EventType.RESOLVED)
 
     async def follow_up(
-        self, request_id: str, actor: str, text: str, precondition: Precondition | None = None
+        self, request_id: str, actor: Actor, text: str, precondition: Precondition | None = None
     ) -> Snapshot:
         """The customer adds something."""
         return self._wake_dispatcher(
             await self._store.follow_up(FollowUp(self._command(request_id, actor, precondition), text))
         )
 
-    async def reply(self, request_id: str, actor: str, text: str, precondition: Precondition | None = None) -> Snapshot:
+    async def reply(
+        self, request_id: str, actor: Actor, text: str, precondition: Precondition | None = None
+    ) -> Snapshot:
         """A person says something to the customer, which the bot finds in the time line."""
         return self._wake_dispatcher(
             await self._store.reply(Reply(self._command(request_id, actor, precondition), text))
         )
 
     async def reroute(
-        self, request_id: str, actor: str, topic: Topic, precondition: Precondition | None = None
+        self, request_id: str, actor: Actor, topic: Topic, precondition: Precondition | None = None
     ) -> Snapshot:
         """It is for the people of another topic."""
         command = self._command(request_id, actor, precondition)
@@ -123,7 +122,7 @@ class Desk:
         await self.try_parked(next(d.channel for d in snapshot.deliveries if d.n == retry.n))
         return snapshot
 
-    async def replay(self, selection: DeliveryFilter, actor: str, *, dry_run: bool) -> SentAgain:
+    async def replay(self, selection: DeliveryFilter, actor: Actor, *, dry_run: bool) -> SentAgain:
         """Send again what is selected and can be sent, the oldest first; a dry run says what that would be."""
         found = await self._store.deliveries(replace(selection, limit=MOST_REPLAYED + 1, to_send=True))
         these, more = found[:MOST_REPLAYED], len(found) > MOST_REPLAYED
@@ -136,7 +135,7 @@ class Desk:
             sent += await asyncio.gather(*(self._again(owed, selection, actor) for owed in some))
         return SentAgain([key for key in sent if key is not None], more)
 
-    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: str) -> str | None:
+    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: Actor) -> str | None:
         """Its key, if it still was as it was found."""
         delivery = owed.delivery
         with suppress(ConflictError, NotFoundError):
@@ -151,7 +150,7 @@ class Desk:
         if self._dispatching:
             self._dispatching.wake()
 
-    async def erase(self, request_id: str, actor: str) -> Snapshot:
+    async def erase(self, request_id: str, actor: Actor) -> Snapshot:
         """Erase what the customer wrote, here and in the channels that can."""
         channels = self._routing().channels
         rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
@@ -165,11 +164,11 @@ class Desk:
         """Forget what need not be kept any more: texts after 90 days, requests that are over after a year."""
         return await self._store.retain(self._clock.now())
 
-    def _command(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Command:
+    def _command(self, request_id: str, actor: Actor, precondition: Precondition | None = None) -> Command:
         return Command(request_id, actor, self._clock.now(), precondition)
 
     async def _move(
-        self, request_id: str, actor: str, precondition: Precondition | None, status: Status | None, type_: EventType
+        self, request_id: str, actor: Actor, precondition: Precondition | None, status: Status | None, type_: EventType
     ) -> Snapshot:
         return self._wake_dispatcher(
             await self._store.move(Move(self._command(request_id, actor, precondition), status, type_))

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
+from assistance.model import Actor, AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
 from assistance.store.errors import ChangedError, ConflictError, NotFoundError
 from assistance.store.requests.conversations import updates_of
 from assistance.store.tables.rows import delivery_of, delivery_row, event_row, request_of, request_row
@@ -24,7 +24,7 @@ class Command:
     """What `actor` wants of one request at `now`, if the `precondition` holds where there is one."""
 
     request_id: str
-    actor: str
+    actor: Actor
     now: float
     precondition: Precondition | None = None
 
