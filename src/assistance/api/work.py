@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from assistance.access.callers import Here, Worker, worker
-from assistance.access.conditions import precondition_of
+from assistance.access.conditions import if_match_of
 from assistance.access.json_body import described, read_json, validate
 from assistance.access.refusals import refusals
 from assistance.api.followups import Words, changed
@@ -32,7 +32,7 @@ class Destination(BaseModel):
 async def claim(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Take it. Of two who claim at once one has it; the other gets 409 with `claimed_by`."""
     with refusals():
-        moved = await services.desk.claim(canonical(request_id), f"api:{principal.subject}", precondition_of(request))
+        moved = await services.desk.claim(canonical(request_id), f"api:{principal.subject}", if_match_of(request))
     assert moved.request.claim is not None
     services.metrics.claimed(moved.request.topic, moved.request.claim.at - moved.request.created_at)
     return changed(moved)
@@ -43,7 +43,7 @@ async def release(request_id: RequestId, request: Request, principal: Worker, se
     """Give it back, whoever had it."""
     with refusals():
         return changed(
-            await services.desk.release(canonical(request_id), f"api:{principal.subject}", precondition_of(request))
+            await services.desk.release(canonical(request_id), f"api:{principal.subject}", if_match_of(request))
         )
 
 
@@ -52,7 +52,7 @@ async def resolve(request_id: RequestId, request: Request, principal: Worker, se
     """The customer was helped."""
     with refusals():
         return changed(
-            await services.desk.resolve(canonical(request_id), f"api:{principal.subject}", precondition_of(request))
+            await services.desk.resolve(canonical(request_id), f"api:{principal.subject}", if_match_of(request))
         )
 
 
@@ -62,7 +62,7 @@ async def reply(request_id: RequestId, request: Request, principal: Worker, serv
     text = validate(Words, await read_json(request)).text
     with refusals():
         return changed(
-            await services.desk.reply(canonical(request_id), f"api:{principal.subject}", text, precondition_of(request))
+            await services.desk.reply(canonical(request_id), f"api:{principal.subject}", text, if_match_of(request))
         )
 
 
@@ -81,7 +81,5 @@ async def reroute(request_id: RequestId, request: Request, principal: Worker, se
         )
     with refusals():
         return changed(
-            await services.desk.reroute(
-                canonical(request_id), f"api:{principal.subject}", topic, precondition_of(request)
-            )
+            await services.desk.reroute(canonical(request_id), f"api:{principal.subject}", topic, if_match_of(request))
         )
