@@ -64,20 +64,21 @@ async def _is_own(services: Services, principal: Principal, seen: Snapshot) -> b
 async def one(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
     """One request. `If-None-Match` answers 304; `Prefer: wait=20` holds the answer until the request changes."""
 
-    async def look() -> bytes:
-        return to_json(represent(*await visible(services, request_id, principal)))
+    async def look() -> Snapshot:
+        return await visible(services, request_id, principal)
 
-    body = old = await look()
+    snapshot = old = await look()
     wait, headers = wait_of(request), {}
     if wait and (unchanged(request, etag(old)) or "if-none-match" not in request.headers):
         with services.waiting.seat(request.scope) as seated:
             if seated:
-                body = await services.waiting.until(canonical(request_id), look, lambda new: new != old, wait)
+                enough = lambda new: new.version != old.version  # noqa: E731
+                snapshot = await services.waiting.until(canonical(request_id), look, enough, wait)
                 headers["Preference-Applied"] = f"wait={wait:g}"
-    headers["ETag"] = etag(body)
+    headers["ETag"] = etag(snapshot)
     if unchanged(request, headers["ETag"]):
         return Response(None, 304, headers)
-    return Response(body, 200, headers, "application/json")
+    return Response(to_json(represent(*snapshot)), 200, headers, "application/json")
 
 
 @routes.get(

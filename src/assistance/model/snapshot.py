@@ -14,6 +14,15 @@ class Snapshot(NamedTuple):
     request: AssistanceRequest
     deliveries: tuple[Delivery, ...]
 
+    @property
+    def version(self) -> int:
+        """The number of this version of the request, for `ETag` and `If-Match`.
+
+        It only rises: each event raises `sequence`, each change of a delivery's state raises its `changes`, and no
+        delivery is deleted before its request.
+        """
+        return self.request.sequence + sum(delivery.changes for delivery in self.deliveries)
+
 
 def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dict[str, Any]:
     """The request with its notices, ready for JSON."""
