@@ -139,7 +139,7 @@ def doctor() -> None:
 
 @channels_app.callback(invoke_without_command=True)
 def channels(context: typer.Context, *, url: Url = _HERE, token: Token = None) -> None:
-    """Show the health of each channel; ask the running service or, with none running, the store."""
+    """Show the health of each channel of the running service."""
     from assistance.cli.channels import show_health
 
     context.obj = {"url": url, "token": token}
@@ -174,7 +174,7 @@ def deliveries(
     url: Url = _HERE,
     token: Token = None,
 ) -> None:
-    """Show what is stuck, a line each; ask the running service or, with none running, the store."""
+    """Show which deliveries of the running service are stuck, a line each."""
     from assistance.cli.deliveries import show_deliveries
 
     asyncio.run(show_deliveries(state, channel, url, token))
