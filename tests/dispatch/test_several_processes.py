@@ -13,7 +13,7 @@ from tests.fakes.postgres import running_postgres
 
 from assistance.dispatch import Dispatcher, dispatcher, housekeeping
 from assistance.intake import Ask, Caller, Intake
-from assistance.model import Misconfigured, Reason, SystemClock, TryLater, uuid7
+from assistance.model import Misconfigured, Reason, SystemClock, TryLater
 from assistance.outgoing import Http
 from assistance.routing import Routing, Step, Topic
 from assistance.store import open_store
@@ -53,7 +53,7 @@ async def process(url: str, owner: str, known: Routing) -> AsyncIterator[tuple[D
     )
     await dispatcher.configure(known.channels)
     running = asyncio.create_task(dispatcher.run())
-    yield dispatcher, Intake(store, lambda: known, clock, uuid7, dispatcher)
+    yield dispatcher, Intake(store, lambda: known, clock, metrics, dispatcher)
     await dispatcher.stop()
     await running
     store.close()

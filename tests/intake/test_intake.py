@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ from tests.fakes.clock import ManualClock
 
 from assistance.channels.log import Log
 from assistance.intake import Ask, Caller, Intake, UnknownCallbackError, answer
-from assistance.model import Condition, Status, uuid7
+from assistance.model import Condition, Status
 from assistance.routing import Routing, Step, Topic, UnknownTopicError
 from assistance.routing.routing import Callback
+from assistance.security import MissingScopeError
 from assistance.store import (
     Acceptance,
     Accepted,
@@ -28,9 +30,10 @@ from assistance.store import (
     StoreUnavailableError,
     open_store,
 )
+from assistance.telemetry import Metrics, set_up_metrics
 
 WEEK = 7 * 86_400.0
-ANA = Caller("bot-1", "call-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+ANA = Caller("bot-1", None, "call-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 
 
 @dataclass
@@ -70,6 +73,7 @@ class Door:
     store: Store
     clock: ManualClock
     hand: Hand
+    metrics: Metrics
     intake: Intake
 
     async def ask(self, key: str | None = None, caller: Caller = ANA, body: bytes = b"body", **more: Any) -> Accepted:
@@ -96,9 +100,15 @@ def routing() -> Routing:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    store, clock, hand = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), Hand()
-    yield Door(store, clock, hand, Intake(store, routing, clock, uuid7, hand))
+    store, clock, hand, metrics = (
+        open_store(f"sqlite:///{tmp_path}/a.db"),
+        ManualClock(),
+        Hand(),
+        set_up_metrics({}, ""),
+    )
+    yield Door(store, clock, hand, metrics, Intake(store, routing, clock, metrics, hand))
     store.close()
+    metrics.shutdown()
 
 
 async def test_an_ask_becomes_a_request_with_all_that_is_owed(door: Door):
@@ -130,6 +140,38 @@ async def test_an_unknown_topic_is_refused(door: Door):
     with pytest.raises(UnknownTopicError):
         await door.ask(topic="weather")
     assert door.promised == 0
+
+
+async def test_a_caller_asks_on_its_own_topics_only(door: Door):
+    """The scope that is missing is named; a topic that there is not is refused with those that the caller may use."""
+    narrow = Caller("bot-1", frozenset({"sales"}))
+    assert (await door.ask(caller=narrow)).request.topic == "sales"
+    with pytest.raises(MissingScopeError) as missing:
+        await door.ask(topic="Pricing", caller=narrow)
+    assert missing.value.scope == "request-assistance:pricing"
+    with pytest.raises(UnknownTopicError) as unknown:
+        await door.ask(topic="weather", caller=narrow)
+    assert unknown.value.allowed == ("sales",)
+
+
+async def test_each_call_is_counted_once(door: Door):
+    """Under its topic where the caller may use it, never under a word of the caller's; what is accepted is timed."""
+    await door.ask("k", conversation_id="c")
+    await door.ask("k", conversation_id="c")
+    await door.ask(conversation_id="c")
+    for refused in ({"topic": "weather"}, {"caller": Caller("bot-1", frozenset())}, {"callback": "other"}):
+        with pytest.raises(LookupError if "caller" not in refused else MissingScopeError):
+            await door.ask(**refused)
+    text = door.metrics.text().decode()
+    found = re.findall(r'^assistance_requests_total\{outcome="(\w+)",topic="(\w+)"\} (\d)', text, re.MULTILINE)
+    assert sorted(found) == [
+        ("created", "sales", "1"),
+        ("follow_up", "sales", "1"),
+        ("refused", "sales", "1"),
+        ("refused", "unknown", "2"),
+        ("replayed", "sales", "1"),
+    ]
+    assert "assistance_accept_seconds_count 3" in text
 
 
 async def test_a_callback_must_be_the_clients_own(door: Door):
@@ -218,7 +260,7 @@ class Gone:
 
 async def test_a_promise_is_given_back_when_nothing_was_stored(door: Door):
     """A store that is gone costs the caller an error and the lane nothing."""
-    intake = Intake(cast("Store", Gone()), routing, door.clock, uuid7, door.hand)
+    intake = Intake(cast("Store", Gone()), routing, door.clock, door.metrics, door.hand)
     with pytest.raises(StoreUnavailableError):
         await intake.accept(Ask(topic="sales", description="Help"), ANA)
     assert door.promised == 0
@@ -253,17 +295,16 @@ async def test_a_lane_without_room_is_told_after_the_commit(door: Door):
     assert door.hand.told == ["slack", "desk"]
 
 
-async def test_a_parked_channel_is_planned_as_parked_and_its_failover_goes_at_once(tmp_path: Path):
+async def test_a_parked_channel_is_planned_as_parked_and_its_failover_goes_at_once(door: Door):
     """The customer of a channel that is known to be wrong does not wait a minute for the other one."""
-    store, clock, hand = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), Hand(parked={"mail": "credentials"})
+    door.hand.parked = {"mail": "credentials"}
     plan = routing()
     people = {name: _Person() for name in plan.channels}
     known = Routing("f", "", plan.topics, people, {}, {}, (), (), {})
-    intake = Intake(store, lambda: known, clock, uuid7, hand)
+    intake = Intake(door.store, lambda: known, door.clock, door.metrics, door.hand)
     accepted = await intake.accept(Ask(topic="pricing", description="Help"), ANA)
     assert [(d.channel, d.state) for d in accepted.deliveries] == [("mail", "parked"), ("desk", "sending")]
     assert [d.last_error for d in accepted.deliveries] == ["credentials", None]
-    store.close()
 
 
 class _Person(Log):
@@ -274,7 +315,7 @@ class _Person(Log):
 
 async def test_without_a_dispatcher_everything_waits_in_the_store(door: Door):
     """A process that only takes in leases nothing."""
-    intake = Intake(door.store, routing, door.clock, uuid7, None)
+    intake = Intake(door.store, routing, door.clock, door.metrics, None)
     accepted = await intake.accept(Ask(topic="sales", description="Help"), ANA)
     assert {delivery.state for delivery in accepted.deliveries} == {"pending"}
 

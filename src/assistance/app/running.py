@@ -21,9 +21,10 @@ from assistance.app.timekeeping import TimeKeeping
 from assistance.routing import Routing, RoutingError, load
 from assistance.server.server import HttpServer, listen
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
-from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
+from assistance.store import Recovery, StoreRefusedError
 from assistance.telemetry import Logs, set_up_log_export, set_up_logging
 from assistance.watch.dead_man import ping_while_well
+from assistance.watch.upkeep import expire, retain
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,6 @@ _LATEST = LINGER + _DRAIN + 7.0
 """Seconds after SIGTERM at which the process is gone whatever it waits for: a database, say, that stands still."""
 _LAST_LINE = 0.5
 """Seconds left to whoever reads the log when the process goes without having come to its end."""
-_EXPIRE_EVERY = 1.0
-_RETAIN_EVERY = 3600.0
 _LOOK_EVERY = 1.0
 
 
@@ -175,8 +174,8 @@ def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, Non
     if house.dispatcher is not None:
         yield house.dispatcher.run()
         yield house.store.listen(house.dispatcher.wake)
-        yield _expire(house)
-        yield _retain(house)
+        yield expire(house.store, house.clock)
+        yield retain(house.store, house.clock)
 
 
 async def _well(house: House) -> bool:
@@ -189,21 +188,6 @@ async def _observe(house: House, stop: asyncio.Event) -> None:
         if house.store.broken:
             stop.set()
         await house.clock.sleep(_LOOK_EVERY)
-
-
-async def _expire(house: House) -> None:
-    while True:
-        with suppress(StoreUnavailableError):
-            await house.desk.expire()
-        await house.clock.sleep(_EXPIRE_EVERY)
-
-
-async def _retain(house: House) -> None:
-    while True:
-        with suppress(StoreUnavailableError):
-            forgotten = await house.desk.retain()
-            log.info("retained", keys=forgotten.keys, erased=forgotten.erased, deleted=forgotten.deleted)
-        await house.clock.sleep(_RETAIN_EVERY)
 
 
 def _own_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:

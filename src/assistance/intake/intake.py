@@ -7,9 +7,22 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from assistance.intake.ask import Ask
-from assistance.model import AssistanceRequest, Clock, Delivery, State, represent
-from assistance.routing import Routing, Topic, expected_response, plan
-from assistance.store import Acceptance, Accepted, IdempotencyKey, Job, Lease, NewRequest, Store
+from assistance.model import AssistanceRequest, Clock, Delivery, State, represent, uuid7
+from assistance.routing import Routing, Topic, UnknownTopicError, expected_response, plan
+from assistance.security import MissingScopeError
+from assistance.security.tokens.scopes import REQUEST
+from assistance.store import (
+    Acceptance,
+    Accepted,
+    IdempotencyKey,
+    Job,
+    KeyReusedError,
+    Lease,
+    NewRequest,
+    Store,
+    TooManyFollowUpsError,
+)
+from assistance.telemetry import Metrics
 
 KEPT_FOR = 7 * 86_400
 """Seconds for which an idempotency key is remembered."""
@@ -48,49 +61,72 @@ class UnknownCallbackError(LookupError):
     """No callback of that name is registered for this client."""
 
 
+_REFUSALS = (UnknownTopicError, MissingScopeError, UnknownCallbackError, KeyReusedError, TooManyFollowUpsError)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the token's `sub`, and the call's `X-Request-ID` and `traceparent`."""
+    """Who asks: the token's `sub`, the topics that it may ask on (None: all of them), and how to trace the call.
+
+    `correlation_id` is the call's `X-Request-ID`, `traceparent` that of W3C Trace Context.
+    """
 
     client: str
+    topics: frozenset[str] | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
 
 
 class Intake:
-    """Takes requests in. `routing` gives the routing file in force, `new_id` an id for an instant."""
+    """Accepts requests, and counts and times them; `routing` gives the routing file in force."""
 
     def __init__(
         self,
         store: Store,
         routing: Callable[[], Routing],
         clock: Clock,
-        new_id: Callable[[float], str],
+        metrics: Metrics,
         handoff: HandOff | None,
     ) -> None:
         """Without `handoff`, what is due waits in the store for another process."""
         self._store = store
         self._routing = routing
         self._clock = clock
-        self._new_id = new_id
+        self._metrics = metrics
         self._handoff = handoff
 
     async def accept(self, ask: Ask, caller: Caller, key: tuple[str, bytes] | None = None) -> Accepted:
-        """Store the ask and set its deliveries going.
+        """Store a request, or what the customer adds to an open one, with the deliveries that it owes.
 
         Args:
             ask: what the bot sent.
-            caller: who it is.
+            caller: who it is, with its rights.
             key: the idempotency key and the fingerprint of the body.
 
         Raises:
             UnknownTopicError, UnknownCallbackError: the routing file does not have it.
+            MissingScopeError: the caller may not ask on this topic.
             KeyReusedError: the key was used with another body.
             TooManyFollowUpsError: its conversation has all it may have.
             StoreUnavailableError: it was not stored.
         """
+        # A caller's own word for a topic would make as many series of a metric as the caller likes.
+        started, counted_as = self._clock.monotonic(), "unknown"
+        try:
+            topic = self._routing().known_topic(ask.topic, caller.topics)
+            if caller.topics is not None and topic.name not in caller.topics:
+                raise MissingScopeError(f"{REQUEST}:{topic.name}")
+            counted_as = topic.name
+            accepted = await self._accept(ask, topic, caller, key)
+        except _REFUSALS:
+            self._metrics.request(counted_as, "refused")
+            raise
+        self._metrics.request(topic.name, accepted.how)
+        self._metrics.accepted(self._clock.monotonic() - started)
+        return accepted
+
+    async def _accept(self, ask: Ask, topic: Topic, caller: Caller, key: tuple[str, bytes] | None) -> Accepted:
         routing, now = self._routing(), self._clock.now()
-        topic = routing.known_topic(ask.topic)
         _check_callback(routing, ask.callback, caller.client)
         request = self._request(ask, topic, caller, now)
         parked = self._handoff.parked if self._handoff else {}
@@ -114,7 +150,7 @@ class Intake:
 
     def _request(self, ask: Ask, topic: Topic, caller: Caller, now: float) -> AssistanceRequest:
         return AssistanceRequest(
-            id=self._new_id(now),
+            id=uuid7(now),
             client=caller.client,
             topic=topic.name,
             topic_title=topic.title,

@@ -9,7 +9,6 @@ from assistance.model.ids import first_uuid7, uuid7
 from assistance.model.message import Message
 from assistance.model.request import (
     MOST_FOLLOW_UPS,
-    MOVES,
     OPEN,
     AssistanceRequest,
     Claim,
@@ -17,13 +16,13 @@ from assistance.model.request import (
     Link,
     Priority,
     Status,
+    Transition,
 )
 from assistance.model.snapshot import Snapshot, represent
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
     "MOST_FOLLOW_UPS",
-    "MOVES",
     "OPEN",
     "OWED",
     "Actor",
@@ -49,6 +48,7 @@ __all__ = [
     "Status",
     "SteadyClock",
     "SystemClock",
+    "Transition",
     "TryLater",
     "Undeliverable",
     "Verdict",

@@ -54,7 +54,7 @@ def _watched(name: str, text: str, *labels: str) -> Metric:
 
 _REQUESTS = (
     _counter("assistance_requests_total", "Requests for assistance, by what became of them.", "topic", "outcome"),
-    _histogram("assistance_accept_seconds", "From the request's arrival until it is on stable storage.", _MILLISECONDS),
+    _histogram("assistance_accept_seconds", "From a valid request until it is on stable storage.", _MILLISECONDS),
     _histogram("assistance_notified_seconds", "From acceptance until a person's channel has it.", _PEOPLE, "topic"),
     _histogram("assistance_claimed_seconds", "From acceptance until a person has claimed it.", _PEOPLE, "topic"),
     _watched("assistance_oldest_unclaimed_seconds", "Age of the oldest open request that nobody has claimed.", "topic"),
