@@ -53,7 +53,7 @@ docs: $(VENV)/.installed ## Write docs/reference.md from the code
 	@$(bin)/python docs/reference.py
 
 lock: $(VENV)/.locking ## Pin requirements/*.txt anew after a change in pyproject.toml
-	$(compile) --output-file requirements/runtime.txt pyproject.toml
+	$(compile) --output-file requirements/runtime.txt --extra sandbox pyproject.toml
 	$(compile) --output-file requirements/dev.txt --constraints requirements/runtime.txt --group dev
 	$(compile) --output-file requirements/build.txt --constraints requirements/dev.txt requirements/build.in
 	$(compile) --output-file requirements/image.txt --constraints requirements/build.txt requirements/image.in

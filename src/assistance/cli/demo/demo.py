@@ -17,8 +17,8 @@ from assistance.cli.service import Service
 from assistance.model import SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.security import DevelopmentIssuer
-from assistance.settings import Secret
-from assistance.settings.development import AUDIENCE, ISSUER, VAR
+from assistance.settings import Secret, SettingsError
+from assistance.settings.development import AUDIENCE, ISSUER, VAR, check_installed
 
 _SCOPE = "request-assistance manage-assistance"
 _WAIT = 15.0
@@ -42,6 +42,10 @@ def show_demo(folder: Path | None) -> None:
     Raises:
         FailedError: it went wrong; if the service had begun, the last lines of its log have been printed.
     """
+    try:
+        check_installed()
+    except SettingsError as error:
+        raise FailedError(str(error)) from None
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="assistance-demo-")))
