@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 
 import assistance.channels
-from assistance.channels import channel_types
 
 _PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
@@ -16,4 +15,3 @@ def add_ntfy() -> None:
     folder = Path(tempfile.mkdtemp(prefix="channels-"))
     (folder / "ntfy.py").write_text(block, encoding="utf-8")
     assistance.channels.__path__.append(str(folder))
-    channel_types.cache_clear()

@@ -1,11 +1,11 @@
-"""The port itself: settings, the registry, and what a new channel is told."""
+"""What every channel has: its settings, its secrets, its place in the contract suite."""
 
 import pytest
 import structlog.testing
 from pydantic import HttpUrl, ValidationError
 from tests.channels.far_side import far_side_of
 
-from assistance.channels import Channel, UnknownTypeError, channel_class, channel_types
+from assistance.channels import Channel
 from assistance.channels.log import Log
 from assistance.channels.slack import Slack
 from assistance.model import Kind, Link, Message
@@ -20,15 +20,6 @@ class TwoUrls(Channel):
 
     first: HttpUrl
     second: HttpUrl
-
-
-def test_each_file_of_the_folder_is_a_type() -> None:
-    """The types are the files, and a name with an underscore is none of them."""
-    assert {"email", "log", "slack"} <= set(channel_types())
-    assert channel_class("slack") is Slack
-    for unknown in ("_channel", "nothing", "", "slack.py", "../slack", "os"):
-        with pytest.raises(UnknownTypeError):
-            channel_class(unknown)
 
 
 def test_a_channel_without_a_far_side_fails_the_suite_and_is_told_what_to_write() -> None:
