@@ -12,14 +12,14 @@ from dataclasses import replace
 import pytest
 import trustme
 from tests.channels.fake_provider import FakeProvider, provider_of
-from tests.channels.page import add_ntfy
+from tests.channels.page import add_channels_of_the_page
 from tests.fakes.clock import until
 
 from assistance.channels import CanProbe, CanReply, CanUpdate, Channel, channel_class, channel_types
 from assistance.model import Kind, Link, Message, Reason, TryLater, Undeliverable, Verdict
 from assistance.outgoing import Http, Timeouts
 
-add_ntfy()
+add_channels_of_the_page()
 CHANNELS: dict[str, type[Channel]] = {name: channel_class(name) for name in channel_types()}
 WIRED = [name for name, channel in CHANNELS.items() if channel.person]
 """`log` sends nothing over a network."""
