@@ -53,9 +53,10 @@ docs: $(VENV)/.installed ## Write docs/reference.md from the code
 	@$(bin)/python docs/reference.py
 
 lock: $(VENV)/.locking ## Pin requirements/*.txt anew after a change in pyproject.toml
-	$(compile) --output-file requirements/runtime.txt pyproject.toml
+	$(compile) --output-file requirements/runtime.txt --extra sandbox pyproject.toml
 	$(compile) --output-file requirements/dev.txt --constraints requirements/runtime.txt --group dev
 	$(compile) --output-file requirements/build.txt --constraints requirements/dev.txt requirements/build.in
+	$(compile) --output-file requirements/image.txt --constraints requirements/build.txt requirements/image.in
 	$(compile) --output-file requirements/lock.txt requirements/lock.in
 	$(compile) --no-deps --output-file requirements/helm.txt requirements/helm.in
 

@@ -122,7 +122,7 @@ def test_a_short_notice_says_the_same():
     assert message.body == "A quote for 20 seats, please"
 
 
-def test_a_follow_up_tells_what_was_added():
+def test_a_follow_up_shows_what_was_added():
     """Its own words alone, and the customer's name."""
     event = happened(EventType.FOLLOWED_UP, "api:shop-bot", follow_up=1)
     message = update(event, "ts", follow_ups=("a", "b"), customer=Customer("Ana"))
@@ -165,8 +165,8 @@ def test_actors_are_named_as_people_know_them(actor: str | None, name: str):
     assert update(happened(EventType.CLAIMED, actor)).title == f"Sales: taken by {name}"
 
 
-def test_a_reply_is_shown_to_those_who_were_told():
-    """Colleagues see what the customer was told."""
+def test_a_reply_is_shown_to_the_colleagues():
+    """They see what the customer reads."""
     assert update(happened(EventType.REPLIED, text="20 seats are 200")).body == "20 seats are 200"
 
 

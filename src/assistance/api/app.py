@@ -78,7 +78,7 @@ def _application(tracer_provider: TracerProvider | None, *, described: bool) -> 
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
         redoc_url=None,
-        docs_url=None,  # FastAPI's page has its script from another network: see `docs`
+        docs_url=None,  # FastAPI's page loads its script from another host: see `docs`
         openapi_url="/openapi.json" if described else None,
         telemetry={
             **_TELEMETRY,

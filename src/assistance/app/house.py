@@ -27,6 +27,8 @@ from assistance.model import Attempt, Clock, SteadyClock, SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting, Routing, parse_hours
 from assistance.security import Fetch, Jwks, KeySource, TokenVerifier
+from assistance.security.tokens.jwks import PATIENCE
+from assistance.security.tokens.source import MAX_BYTES
 from assistance.settings import Settings
 from assistance.store import Store, open_store
 from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from assistance.sandbox import Sandbox
 
 log = structlog.get_logger(__name__)
-
-MAX_JWKS = 256 * 1024
 
 
 class Role(StrEnum):
@@ -178,7 +178,7 @@ def _jwks(settings: Settings, http: Http, clock: Clock, metrics: Metrics, *, dev
         return Jwks(KeySource(fetch, development.ISSUER, f"{development.ISSUER}/jwks.json"), clock, on_fetch=on_fetch)
 
     async def get(url: str) -> bytes:
-        return (await http.get(url, timeout=3, cap=MAX_JWKS)).body
+        return (await http.get(url, timeout=PATIENCE, cap=MAX_BYTES)).body
 
     return Jwks(KeySource(get, settings.oidc_issuer, settings.oidc_jwks_url), clock, on_fetch=on_fetch)
 

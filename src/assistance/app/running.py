@@ -245,6 +245,6 @@ _HINTS = """
     .venv/bin/assistance send --url {url} --topic sales --description "A quote for 20 seats, please"
 
   What reached Slack and the mailbox:  {url}/sandbox
-  The API, with a page to try it:      {url}/docs
+  Swagger UI, to try the API:          {url}/docs (Authorize: what `.venv/bin/assistance token` prints)
   Topics and channels:                 {config} (saved changes are in force at once)
 """

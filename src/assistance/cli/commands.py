@@ -51,9 +51,9 @@ def serve(
     role: Annotated[Role, typer.Option(help="What this process does.")] = "all",
 ) -> None:
     """Run the service until SIGTERM or SIGINT; SIGHUP reloads the routing file."""
-    from assistance.cli.serving import serve_until_told
+    from assistance.cli.serving import serve_until_signal
 
-    raise typer.Exit(serve_until_told(dev=dev, host=host, port=port, role=role))
+    raise typer.Exit(serve_until_signal(dev=dev, host=host, port=port, role=role))
 
 
 @app.command()
@@ -124,7 +124,7 @@ def make_token(
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema."""
-    from assistance.cli.migrating import migrate_database
+    from assistance.cli.serving import migrate_database
 
     migrate_database()
 
@@ -213,6 +213,6 @@ def demo(
     ] = None,
 ) -> None:
     """Start the service, ask for sales and for pricing, and show what arrived and what became of it."""
-    from assistance.cli.demo.demo import show_demo
+    from assistance.cli.demo import show_demo
 
     show_demo(folder)
