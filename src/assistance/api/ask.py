@@ -11,10 +11,8 @@ from assistance.access.callers import caller_of, requester
 from assistance.access.conditions import wait_of
 from assistance.access.json_body import described, fingerprint, read_json, validate
 from assistance.access.services import Services
-from assistance.api.openapi.fields import takes
-from assistance.api.openapi.responses import documented
-from assistance.api.openapi.schemas import AcceptedRequest
-from assistance.intake import Ask, answer
+from assistance.api.openapi import documented, takes
+from assistance.intake import AcceptedRequest, Ask, answer
 from assistance.model import AssistanceRequest, Delivery, Status
 from assistance.server.problems import Problem
 from assistance.store import Acceptance, Accepted, StoreUnavailableError
@@ -37,7 +35,7 @@ routes = APIRouter(tags=["assistance"])
         *(400, 401, 403, 409, 415, 422, 503),
         created=AcceptedRequest,
         ok=AcceptedRequest,
-        tells={201: ["Location", *_TOLD], 200: _TOLD},
+        headers={201: ["Location", *_TOLD], 200: _TOLD},
     ),
 )
 async def ask(request: Request) -> Response:
