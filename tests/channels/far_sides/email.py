@@ -45,7 +45,7 @@ class FarSide(far_side.FarSide):
 
     @property
     def reached(self) -> bool:
-        return bool(self.smtp._room.sessions)
+        return bool(self.smtp.sessions)
 
     def refuse(self, status: int, telling: str = "") -> None:
         self.smtp.always(SmtpFault(stage="DATA", code=status, text=telling or "no"))
