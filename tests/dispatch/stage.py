@@ -15,7 +15,7 @@ from tests.fakes.clock import ManualClock
 from assistance.channels import Channel
 from assistance.dispatch import Dispatcher
 from assistance.intake import Ask, Caller, Intake
-from assistance.model import AssistanceRequest, Attempt, Delivery, Event, EventType, Status, uuid7
+from assistance.model import Actor, AssistanceRequest, Attempt, Delivery, Event, EventType, Status, uuid7
 from assistance.outgoing import Http
 from assistance.outgoing.http import Timeouts
 from assistance.routing import Routing, Step, Topic, parse_hours
@@ -146,7 +146,7 @@ class Stage:
 
     async def move(self, request_id: str, status: Status, type_: EventType, actor: str = "slack:U1 Ana") -> None:
         """What the desk does."""
-        await self.store.move(Move(Command(request_id, actor, self.clock.now()), status, type_))
+        await self.store.move(Move(Command(request_id, Actor.parse(actor), self.clock.now()), status, type_))
 
     async def quiet(self) -> None:
         """Return when nothing happens any more until time goes on."""

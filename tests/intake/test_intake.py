@@ -12,9 +12,9 @@ import pytest
 from tests.fakes.clock import ManualClock
 
 from assistance.channels.log import Log
-from assistance.intake import Ask, Caller, Intake, UnknownCallbackError, UnknownTopicError, answer
+from assistance.intake import Ask, Caller, Intake, UnknownCallbackError, answer
 from assistance.model import Condition, Status, uuid7
-from assistance.routing import Routing, Step, Topic
+from assistance.routing import Routing, Step, Topic, UnknownTopicError
 from assistance.routing.routing import Callback
 from assistance.store import (
     Acceptance,

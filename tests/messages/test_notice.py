@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from assistance.messages.notice import compose
-from assistance.model import AssistanceRequest, Customer, Delivery, Event, EventType, Kind, Link, Message, Priority
+from assistance.model import (
+    Actor,
+    AssistanceRequest,
+    Customer,
+    Delivery,
+    Event,
+    EventType,
+    Kind,
+    Link,
+    Message,
+    Priority,
+)
 from assistance.store import Job
 
 AT = 1_800_000_000.0
@@ -25,7 +36,7 @@ def update(event: Event | None, thread: str | None = None, **more: Any) -> Messa
 
 
 def happened(type_: EventType, actor: str | None = "slack:U1 Ana", **data: Any) -> Event:
-    return Event("r-1", 2, type_, AT + 60, actor, data)
+    return Event("r-1", 2, type_, AT + 60, Actor.parse(actor) if actor else None, data)
 
 
 def test_a_notice_says_who_waits_for_what_since_when():
@@ -111,7 +122,7 @@ def test_a_short_notice_says_the_same():
     assert message.body == "A quote for 20 seats, please"
 
 
-def test_a_follow_up_tells_what_was_added():
+def test_a_follow_up_shows_what_was_added():
     """Its own words alone, and the customer's name."""
     event = happened(EventType.FOLLOWED_UP, "api:shop-bot", follow_up=1)
     message = update(event, "ts", follow_ups=("a", "b"), customer=Customer("Ana"))
@@ -145,10 +156,7 @@ def test_each_news_has_its_words(type_: EventType, title: str):
     ("actor", "name"),
     [
         ("slack:U123 Ana Ruiz", "Ana Ruiz"),
-        ("slack:U123", "U123"),
-        ("mail:ana@example.com", "ana@example.com"),
-        ("api:desk", "desk"),
-        ("{actor}", "somebody"),
+        ("api:{actor}", "{actor}"),
         (None, "somebody"),
     ],
 )
@@ -157,8 +165,8 @@ def test_actors_are_named_as_people_know_them(actor: str | None, name: str):
     assert update(happened(EventType.CLAIMED, actor)).title == f"Sales: taken by {name}"
 
 
-def test_a_reply_is_shown_to_those_who_were_told():
-    """Colleagues see what the customer was told."""
+def test_a_reply_is_shown_to_the_colleagues():
+    """They see what the customer reads."""
     assert update(happened(EventType.REPLIED, text="20 seats are 200")).body == "20 seats are 200"
 
 

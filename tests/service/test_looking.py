@@ -156,8 +156,11 @@ async def test_paths_answer_with_and_without_a_slash_and_never_redirect(service:
     for path in [*paths, f"/assistance/{asked['id']}/deliveries", "/-/channels", "/-/deliveries", "/openapi.json"]:
         for form in (path, f"{path}/"):
             assert (await service.call("GET", form))[0] == 200, form
-    for form in ("/heartbeat", "/heartbeat/", "/heartbeat/private/", "/heartbeat/scoped/", "/livez/", "/readyz/"):
+    for form in ("/heartbeat", "/heartbeat/", "/heartbeat/private/", "/heartbeat/scoped/"):
         assert (await service.call("GET", form))[0] == 204, form
+    for form, said in (("/livez", "ok"), ("/livez/", "ok"), ("/readyz", "ready"), ("/readyz/", "ready")):
+        status, body, answer = await service.call("GET", form)
+        assert (status, body, answer.content_type) == (200, {"status": said}, "application/json"), form
     for form in ("/assistance", "/assistance/"):
         assert (await service.call("POST", form, json={"topic": "sales", "description": "x"}))[0] == 201
 

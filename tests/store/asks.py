@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from assistance.model import (
+    Actor,
     AssistanceRequest,
     Attempt,
     Condition,
@@ -142,7 +143,7 @@ async def events(store: Store, request_id: str) -> list[Event]:
 async def move(store: Store, request_id: str, to: Status | None, type_: EventType | None = None) -> Snapshot:
     """Take a request to another status; None: somebody gives it back."""
     happened = type_ or (EventType.RELEASED if to is None else EventType(to))
-    return await store.move(Move(Command(request_id, "slack:U1 Ana", NOW + 1), to, happened))
+    return await store.move(Move(Command(request_id, Actor.parse("slack:U1 Ana"), NOW + 1), to, happened))
 
 
 def update(of: Delivery, n: int, **changes: Any) -> Delivery:

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from assistance.access.access import forbidden
 from assistance.access.services import Services
+from assistance.model import Actor
 from assistance.security import Principal
 from assistance.security.tokens.scopes import (
     MANAGE,
@@ -28,6 +29,11 @@ async def services_of(request: Request) -> Services:
 
 Here = Annotated[Services, Depends(services_of)]
 """The rooms behind the endpoint."""
+
+
+def actor_of(principal: Principal) -> Actor:
+    """The caller as the time line names it: `api:desk`."""
+    return Actor.of_client(principal.subject)
 
 
 # Each asks for the token itself instead of depending on `anyone`: a dependency of a dependency costs every call.

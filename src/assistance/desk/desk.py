@@ -1,7 +1,4 @@
-"""The desk: what people, bots and time do to a request after it was accepted.
-
-An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.com`, `api:desk`.
-"""
+"""The desk: what people, bots and time do to a request after it was accepted."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assistance.channels import CanUpdate
-from assistance.model import Clock, EventType, Snapshot, Status
+from assistance.model import Actor, Clock, EventType, Snapshot, Status
 from assistance.routing import Routing, Topic, expected_response, plan
 from assistance.store import (
     Command,
@@ -21,7 +18,6 @@ from assistance.store import (
     Move,
     NotFoundError,
     Owed,
-    Precondition,
     Reply,
     Reroute,
     Retained,
@@ -60,7 +56,7 @@ class Desk:
     """Moves requests on, and lets those who were told hear of it.
 
     What changes a request raises what the store does: NotFoundError, ConflictError where its status forbids it,
-    ChangedError where `precondition` does not know it again, StoreUnavailableError.
+    ChangedError where its version is none of `if_match`, StoreUnavailableError.
     """
 
     def __init__(
@@ -72,41 +68,39 @@ class Desk:
         self._routing = routing
         self._dispatching = dispatching
 
-    async def cancel(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def cancel(self, request_id: str, actor: Actor, if_match: frozenset[int] | None = None) -> Snapshot:
         """The customer needs nobody any more."""
-        return await self._move(request_id, actor, precondition, Status.CANCELLED, EventType.CANCELLED)
+        return await self._move(request_id, actor, if_match, Status.CANCELLED, EventType.CANCELLED)
 
-    async def claim(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def claim(self, request_id: str, actor: Actor, if_match: frozenset[int] | None = None) -> Snapshot:
         """`actor` has it. Of two who claim at once one is refused, with the claim of the other."""
-        return await self._move(request_id, actor, precondition, Status.CLAIMED, EventType.CLAIMED)
+        return await self._move(request_id, actor, if_match, Status.CLAIMED, EventType.CLAIMED)
 
-    async def release(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def release(self, request_id: str, actor: Actor, if_match: frozenset[int] | None = None) -> Snapshot:
         """Whoever had it has it no more."""
-        return await self._move(request_id, actor, precondition, None, EventType.RELEASED)
+        return await self._move(request_id, actor, if_match, None, EventType.RELEASED)
 
-    async def resolve(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Snapshot:
+    async def resolve(self, request_id: str, actor: Actor, if_match: frozenset[int] | None = None) -> Snapshot:
         """The customer was helped."""
-        return await self._move(request_id, actor, precondition, Status.RESOLVED, EventType.RESOLVED)
+        return await self._move(request_id, actor, if_match, Status.RESOLVED, EventType.RESOLVED)
 
     async def follow_up(
-        self, request_id: str, actor: str, text: str, precondition: Precondition | None = None
+        self, request_id: str, actor: Actor, text: str, if_match: frozenset[int] | None = None
     ) -> Snapshot:
         """The customer adds something."""
         return self._wake_dispatcher(
-            await self._store.follow_up(FollowUp(self._command(request_id, actor, precondition), text))
+            await self._store.follow_up(FollowUp(self._command(request_id, actor, if_match), text))
         )
 
-    async def reply(self, request_id: str, actor: str, text: str, precondition: Precondition | None = None) -> Snapshot:
+    async def reply(self, request_id: str, actor: Actor, text: str, if_match: frozenset[int] | None = None) -> Snapshot:
         """A person says something to the customer, which the bot finds in the time line."""
-        return self._wake_dispatcher(
-            await self._store.reply(Reply(self._command(request_id, actor, precondition), text))
-        )
+        return self._wake_dispatcher(await self._store.reply(Reply(self._command(request_id, actor, if_match), text)))
 
     async def reroute(
-        self, request_id: str, actor: str, topic: Topic, precondition: Precondition | None = None
+        self, request_id: str, actor: Actor, topic: Topic, if_match: frozenset[int] | None = None
     ) -> Snapshot:
         """It is for the people of another topic."""
-        command = self._command(request_id, actor, precondition)
+        command = self._command(request_id, actor, if_match)
         seen = await self._store.get(request_id)
         if seen is None:
             raise NotFoundError(request_id)
@@ -123,7 +117,7 @@ class Desk:
         await self.try_parked(next(d.channel for d in snapshot.deliveries if d.n == retry.n))
         return snapshot
 
-    async def replay(self, selection: DeliveryFilter, actor: str, *, dry_run: bool) -> SentAgain:
+    async def replay(self, selection: DeliveryFilter, actor: Actor, *, dry_run: bool) -> SentAgain:
         """Send again what is selected and can be sent, the oldest first; a dry run says what that would be."""
         found = await self._store.deliveries(replace(selection, limit=MOST_REPLAYED + 1, to_send=True))
         these, more = found[:MOST_REPLAYED], len(found) > MOST_REPLAYED
@@ -136,7 +130,7 @@ class Desk:
             sent += await asyncio.gather(*(self._again(owed, selection, actor) for owed in some))
         return SentAgain([key for key in sent if key is not None], more)
 
-    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: str) -> str | None:
+    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: Actor) -> str | None:
         """Its key, if it still was as it was found."""
         delivery = owed.delivery
         with suppress(ConflictError, NotFoundError):
@@ -151,7 +145,7 @@ class Desk:
         if self._dispatching:
             self._dispatching.wake()
 
-    async def erase(self, request_id: str, actor: str) -> Snapshot:
+    async def erase(self, request_id: str, actor: Actor) -> Snapshot:
         """Erase what the customer wrote, here and in the channels that can."""
         channels = self._routing().channels
         rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
@@ -165,14 +159,14 @@ class Desk:
         """Forget what need not be kept any more: texts after 90 days, requests that are over after a year."""
         return await self._store.retain(self._clock.now())
 
-    def _command(self, request_id: str, actor: str, precondition: Precondition | None = None) -> Command:
-        return Command(request_id, actor, self._clock.now(), precondition)
+    def _command(self, request_id: str, actor: Actor, if_match: frozenset[int] | None = None) -> Command:
+        return Command(request_id, actor, self._clock.now(), if_match)
 
     async def _move(
-        self, request_id: str, actor: str, precondition: Precondition | None, status: Status | None, type_: EventType
+        self, request_id: str, actor: Actor, if_match: frozenset[int] | None, status: Status | None, type_: EventType
     ) -> Snapshot:
         return self._wake_dispatcher(
-            await self._store.move(Move(self._command(request_id, actor, precondition), status, type_))
+            await self._store.move(Move(self._command(request_id, actor, if_match), status, type_))
         )
 
     def _wake_dispatcher(self, snapshot: Snapshot) -> Snapshot:

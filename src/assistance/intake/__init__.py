@@ -1,7 +1,7 @@
 """Intake: validation and the one commit that makes a request ours to deliver."""
 
 from assistance.intake.ask import Ask, Said, Urgency
-from assistance.intake.intake import Caller, HandOff, Intake, UnknownCallbackError, UnknownTopicError, answer
+from assistance.intake.intake import Caller, HandOff, Intake, UnknownCallbackError, answer
 
 __all__ = [
     "Ask",
@@ -10,7 +10,6 @@ __all__ = [
     "Intake",
     "Said",
     "UnknownCallbackError",
-    "UnknownTopicError",
     "Urgency",
     "answer",
 ]

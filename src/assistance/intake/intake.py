@@ -44,10 +44,6 @@ class HandOff(Protocol):
         ...
 
 
-class UnknownTopicError(LookupError):
-    """There is no such topic."""
-
-
 class UnknownCallbackError(LookupError):
     """No callback of that name is registered for this client."""
 
@@ -94,9 +90,7 @@ class Intake:
             StoreUnavailableError: it was not stored.
         """
         routing, now = self._routing(), self._clock.now()
-        topic = routing.topic(ask.topic)
-        if topic is None:
-            raise UnknownTopicError(ask.topic)
+        topic = routing.known_topic(ask.topic)
         _check_callback(routing, ask.callback, caller.client)
         request = self._request(ask, topic, caller, now)
         parked = self._handoff.parked if self._handoff else {}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from assistance.model import AssistanceRequest, Event, EventType, Kind, Message, Priority
+from assistance.model import Actor, AssistanceRequest, Event, EventType, Kind, Message, Priority
 from assistance.store import Job
 
 # What fits on a telephone's screen; the bot has its own metadata whole in every answer.
@@ -143,11 +143,9 @@ def _news(event: Event | None) -> str:
     return _NEWS.get(event.type, "news").format(actor=name_of(event.actor), to=event.data.get("to"))
 
 
-def name_of(actor: str | None) -> str:
-    """The name in an actor, as people know each other: `slack:U123 Ana` is Ana, `mail:ana@example.com` the address."""
-    where, _, who = (actor or "").partition(":")
-    name = who if where in {"api", "mail"} else who.partition(" ")[2] or who
-    return _line(name, _NAME) or "somebody"
+def name_of(actor: Actor | None) -> str:
+    """The name of the actor in a sentence."""
+    return "somebody" if actor is None else _line(actor.called, _NAME)
 
 
 def _text(request: AssistanceRequest, event: Event | None) -> str:

@@ -1,5 +1,6 @@
 """The nouns of the house, their states and their legal moves: standard library only, no imports from the rest."""
 
+from assistance.model.actor import Actor
 from assistance.model.bucket import Bucket
 from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc3339_or_none
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
@@ -25,6 +26,7 @@ __all__ = [
     "MOVES",
     "OPEN",
     "OWED",
+    "Actor",
     "AssistanceRequest",
     "Attempt",
     "Bucket",

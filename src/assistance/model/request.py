@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from assistance.model.actor import Actor
+
 
 class Status(StrEnum):
     """Where a request stands, as callers see it."""
@@ -64,9 +66,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who has taken a request (`slack:U123 Ana`) and when."""
+    """Who has claimed a request, and when."""
 
-    actor: str
+    actor: Actor
     at: float
 
 

@@ -24,7 +24,7 @@ from tests.store.asks import (
     status,
 )
 
-from assistance.model import MOST_FOLLOW_UPS, Customer, EventType, Kind, Link, Priority, State, Status
+from assistance.model import MOST_FOLLOW_UPS, Actor, Customer, EventType, Kind, Link, Priority, State, Status
 from assistance.store import (
     Acceptance,
     Command,
@@ -60,7 +60,7 @@ async def test_a_request_comes_back_as_it_was_accepted(store: Store):
     assert (accepted.how, accepted.request, accepted.deliveries) == (Acceptance.CREATED, of, owed)
     assert await store.get(of.id) == (of, owed)
     assert [(event.sequence, event.type, event.actor) for event in await events(store, of.id)] == [
-        (1, EventType.ACCEPTED, "api:bot")
+        (1, EventType.ACCEPTED, Actor.of_client("bot"))
     ]
 
 
@@ -148,7 +148,7 @@ async def test_a_request_has_a_hundred_follow_ups_at_most(store: Store):
     assert len(dequeued) == MOST_FOLLOW_UPS + 2
     assert {type(each) for each in results if isinstance(each, BaseException)} == {TooManyFollowUpsError}
     with pytest.raises(TooManyFollowUpsError):
-        await store.follow_up(FollowUp(Command(dequeued[0], "api:bot", NOW), "one more"))
+        await store.follow_up(FollowUp(Command(dequeued[0], Actor("api", "bot"), NOW), "one more"))
     seen = await store.get(dequeued[0])
     assert seen is not None
     assert len(seen[0].follow_ups) == MOST_FOLLOW_UPS

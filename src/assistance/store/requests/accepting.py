@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, update
 
-from assistance.model import AssistanceRequest, Delivery, Event, EventType, State
+from assistance.model import Actor, AssistanceRequest, Delivery, Event, EventType, State
 from assistance.store.engine.bulk import insert_rows
 from assistance.store.errors import KeyReusedError
 from assistance.store.queue.lanes import lane_states
@@ -128,7 +128,7 @@ def _create(item: NewRequest, batch: _Batch) -> Accepted:
         batch.deliveries.append(row)
     batch.requests.append(request_row(request))
     batch.events.append(
-        event_row(Event(request.id, 1, EventType.ACCEPTED, request.created_at, f"api:{request.client}"))
+        event_row(Event(request.id, 1, EventType.ACCEPTED, request.created_at, Actor.of_client(request.client)))
     )
     return Accepted(Acceptance.CREATED, request, tuple(leased))
 
@@ -146,7 +146,7 @@ def _follow_up(item: NewRequest, request: AssistanceRequest, owed: list[Delivery
                 number,
                 EventType.FOLLOWED_UP,
                 new.created_at,
-                f"api:{new.client}",
+                Actor.of_client(new.client),
                 {"follow_up": len(texts) - 1},
             )
         )
