@@ -5,7 +5,7 @@ from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
 from assistance.model.ids import first_uuid7, uuid7
-from assistance.model.message import Message
+from assistance.model.message import Action, Message, cut, minute, one_line, readable
 from assistance.model.request import (
     MOST_FOLLOW_UPS,
     MOVES,
@@ -25,6 +25,7 @@ __all__ = [
     "MOVES",
     "OPEN",
     "OWED",
+    "Action",
     "AssistanceRequest",
     "Attempt",
     "Bucket",
@@ -51,7 +52,11 @@ __all__ = [
     "Undeliverable",
     "Verdict",
     "When",
+    "cut",
     "first_uuid7",
+    "minute",
+    "one_line",
+    "readable",
     "represent",
     "rfc3339",
     "rfc3339_or_none",
