@@ -63,7 +63,7 @@ def test_each_event_has_its_sentence(type_: EventType, title: str):
         ("slack:U123", "U123"),
         ("mail:ana@example.com", "ana@example.com"),
         ("api:desk", "desk"),
-        ("{actor}", "somebody"),
+        ("{actor}", "{actor}"),
         (None, "somebody"),
     ],
 )

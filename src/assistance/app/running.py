@@ -51,7 +51,7 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     settings = _settings(environ, dev=dev)
     export = set_up_log_export(settings.environ, __version__)
     logs = set_up_logging(form=settings.log_format, level=settings.log_level, export=export)
-    logs.watch(asyncio.get_running_loop())
+    logs.handle_errors_of(asyncio.get_running_loop())
     try:
         with _listener(host, port) as listener:
             async with open_house(settings, dev=dev, role=role) as house:
