@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,8 @@ from tests.fakes import postgres as postgresql
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+HERE = Path(__file__).parent
+PROOFS, DEPLOYMENT = HERE / "proofs", HERE / "deploy"
 Say = Callable[[str], None]
 
 
@@ -26,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
         until_the_end = ExitStack()
         config.add_cleanup(until_the_end.close)
         os.environ[postgresql.URL] = until_the_end.enter_context(postgresql.running_postgres())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say which tests `make proofs` runs: everything else that is not `long` runs in `make test`."""
+    if item.path.is_relative_to(PROOFS) or item.path.is_relative_to(DEPLOYMENT) or item.get_closest_marker("alone"):
+        item.add_marker("proof")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ from tests.fakes.service import ROUTING, Outside, inside, outside
 
 from assistance.sandbox.smtp import SmtpFault
 
+pytestmark = pytest.mark.proof
+
 LAPTOP = {"README.md#Two commands", "README.md#Topics and channels", "docs/bots.md#In the sandbox"}
 """Places whose commands are typed beside `make run`; all others are typed beside a service as in production."""
 FOLDERS = {"deploy/compose/README.md": "deploy/compose", "deploy/terraform/auth0/README.md": "deploy/terraform/auth0"}

@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,20 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     none_of(broken)
+
+
+def test_every_test_runs_in_exactly_one_tier(pytestconfig: pytest.Config) -> None:
+    """Whatever its marks, one command runs a test; plain `pytest` runs what `make test` does."""
+    of_make = re.findall(r'pytest -m "([^"]+)"', (ROOT / "Makefile").read_text(encoding="utf-8"))
+    for proof, alone, long in product((False, True), repeat=3):
+        # tests/conftest.py marks each `alone` as a `proof`.
+        marks = {"proof": proof or alone, "alone": alone, "long": long}
+        assert [eval(chosen, {}, marks) for chosen in [*of_make, "long"]].count(True) == 1, marks
+    assert pytestconfig.getini("addopts")[-1] == of_make[0]
+
+
+def test_no_other_option_of_make_leaves_a_test_out() -> None:
+    """Neither folder nor name is given."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for options in re.findall(r'pytest -m "[^"]+"(.*)', makefile):
+        assert set(options.split()) <= {"-rs", "$(parallel)"}
