@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.fakes.clock import until
 from tests.fakes.service import Service
 
 MINE = "request-assistance"
@@ -65,7 +64,7 @@ async def test_a_patient_look_is_answered_when_there_is_news(service: Service):
     await service.when(asked["id"], "notified")
     path = f"/assistance/{asked['id']}"
     looking = asyncio.create_task(service.call("GET", path, headers={"Prefer": "wait=20"}))
-    await until(lambda: service.house.store.changes._watched)
+    assert not (await asyncio.wait({looking}, timeout=0.3))[0]
     assert (await service.call("POST", f"{path}/cancel"))[0] == 200
     async with asyncio.timeout(5):
         status, body, answer = await looking
