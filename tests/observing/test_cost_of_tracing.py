@@ -21,6 +21,7 @@ from tests.fakes.service import Service, running
 from assistance.app import Role
 from assistance.telemetry import LogExport, Tracing, set_up_log_export, set_up_logging, set_up_tracing
 
+pytestmark = pytest.mark.proof
 MEGABYTE = 1 << 20
 
 

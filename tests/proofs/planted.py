@@ -1,7 +1,8 @@
 """Runs the service with bugs planted in it, or with its death at a chosen point: `planted.py BUGS serve …`.
 
 BUGS are names with commas between; `crash:POINT:N` kills the process when it comes to that point for the Nth time.
-A proof that finds nothing here has no teeth.
+A proof that does not find its planted bug proves nothing. Bugs are planted by module and name, private names too: only
+this file of the tests may name what is private to the store. `put` fails when a name is gone.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Connection, text
+from tests.fakes.cluster import BINARIES, cluster
 from tests.fakes.postgres import Postgres
 from tests.store.asks import NOW, ask, dequeue, new, notice, request
 
@@ -45,17 +46,12 @@ def test_a_database_that_may_lose_what_it_confirmed_is_refused(postgres: Postgre
     assert "synchronous_commit=off" in refusal(postgres.at(database))
 
 
-def test_a_server_that_does_not_sync_is_refused(postgres: Postgres, database: str):
+@pytest.mark.skipif(BINARIES is None, reason="PostgreSQL's programs are not installed")
+def test_a_server_that_does_not_sync_is_refused():
     """`fsync=off` is for data that may be lost."""
-    if not postgres.own:
-        pytest.skip("changes a setting of the whole server")
-    postgres.run("ALTER SYSTEM SET fsync = off")
-    postgres.run("SELECT pg_reload_conf()")
-    try:
-        assert "fsync=off" in refusal(postgres.at(database))
-    finally:
-        postgres.run("ALTER SYSTEM RESET fsync")
-        postgres.run("SELECT pg_reload_conf()")
+    with cluster() as server:
+        server.make("fsync = off\n")
+        assert "fsync=off" in refusal(server.url)
 
 
 def test_an_old_server_is_refused(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch):
