@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Cli, Development
 
-from assistance.sandbox.modes import MailMode
+from assistance.sandbox.sandbox import MailMode
 from assistance.sandbox.smtp import FakeSmtp
 
 
@@ -63,7 +63,7 @@ async def test_development_mode_talks_to_its_sandbox_alone(
 async def test_a_test_message_that_is_not_taken_is_a_failure(cli: Cli, development: Development) -> None:
     """What the provider refuses is told in one line, and ends with 1."""
     assert development.house.sandbox is not None
-    await development.house.sandbox.play_mail(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
+    await development.house.sandbox.play(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
     failure = (await cli("channels", "test", "pricing-mail", "--url", development.url)).failure
     assert failure.startswith("assistance: pricing-mail: not delivered: rejected, 550")
 

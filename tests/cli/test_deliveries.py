@@ -6,14 +6,14 @@ import pytest
 from tests.cli.conftest import Cli, Development
 
 from assistance.model import State
-from assistance.sandbox.modes import MailMode
+from assistance.sandbox.sandbox import MailMode
 from assistance.store import RequestFilter
 
 
 async def stuck(cli: Cli, development: Development) -> str:
     """The id of a delivery that was refused for good."""
     assert development.house.sandbox is not None
-    await development.house.sandbox.play_mail(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
+    await development.house.sandbox.play(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
     asked = await cli("send", "--topic", "pricing", "--description", "x", "--url", development.url, "--json")
     assert asked.code == 0
     found = (await development.house.store.page(RequestFilter(1)))[0][0].id
@@ -23,7 +23,7 @@ async def stuck(cli: Cli, development: Development) -> str:
 
     states = await development.house.waiting.until(found, look, lambda seen: seen == {State.FAILED}, 20)
     assert states == {State.FAILED}
-    await development.house.sandbox.play_mail(MailMode(mode="ok"))
+    await development.house.sandbox.play(MailMode(mode="ok"))
     return f"{found}.1"
 
 

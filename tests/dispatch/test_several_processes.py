@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from opentelemetry.trace import NoOpTracer
 from tests.dispatch.far_side import FarSide, Scripted
 from tests.fakes.clock import until
-from tests.fakes.postgres import running_postgres
+from tests.fakes.postgres import Postgres
 
 from assistance.dispatch import Dispatcher, dispatcher, housekeeping
 from assistance.intake import Ask, Caller, Intake
@@ -23,11 +23,8 @@ PROCESSES = 2
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with running_postgres() as server:
-        name = server.migrated()
-        yield server.at(name)
-        server.drop(name)
+def url(postgres: Postgres) -> str:
+    return postgres.at(postgres.emptied())
 
 
 def routing(channel: str, far: FarSide, pace: str | None) -> Routing:

@@ -21,8 +21,8 @@ from assistance.cli.service import Service
 from assistance.model import SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.security import DevelopmentIssuer
-from assistance.settings import Secret, SettingsError
-from assistance.settings.development import AUDIENCE, ISSUER, VAR, check_installed
+from assistance.settings import Secret, SettingsError, check_installed
+from assistance.settings.development import AUDIENCE, ISSUER, VAR
 
 Json = Mapping[str, Any]
 

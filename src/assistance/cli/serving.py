@@ -9,8 +9,7 @@ from assistance.app import RefusedError, Role, serve
 from assistance.cli.failure import FailedError
 from assistance.cli.variables import database_url, read_variables
 from assistance.outgoing import is_loopback
-from assistance.settings import SettingsError
-from assistance.settings.development import check_installed
+from assistance.settings import SettingsError, check_installed
 from assistance.store import StoreRefusedError, migrate
 
 

@@ -1,13 +1,12 @@
 """Intake: validation and the one commit that makes a request ours to deliver."""
 
 from assistance.intake.ask import Ask, Said, Urgency
-from assistance.intake.intake import AcceptedRequest, Caller, HandOff, Intake, UnknownCallbackError, answer
+from assistance.intake.intake import AcceptedRequest, Caller, Intake, UnknownCallbackError, answer
 
 __all__ = [
     "AcceptedRequest",
     "Ask",
     "Caller",
-    "HandOff",
     "Intake",
     "Said",
     "UnknownCallbackError",

@@ -6,7 +6,7 @@ from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
 from assistance.model.ids import first_uuid7, uuid7
-from assistance.model.message import Message
+from assistance.model.message import Action, Message, cut, minute, one_line, readable
 from assistance.model.request import (
     MOST_FOLLOW_UPS,
     OPEN,
@@ -25,6 +25,7 @@ __all__ = [
     "MOST_FOLLOW_UPS",
     "OPEN",
     "OWED",
+    "Action",
     "Actor",
     "AssistanceRequest",
     "Attempt",
@@ -55,7 +56,11 @@ __all__ = [
     "Verdict",
     "When",
     "claimed_by",
+    "cut",
     "first_uuid7",
+    "minute",
+    "one_line",
+    "readable",
     "represent",
     "rfc3339",
     "rfc3339_or_none",

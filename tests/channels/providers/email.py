@@ -45,7 +45,7 @@ class Provider(fake_provider.FakeProvider):
 
     @property
     def reached(self) -> bool:
-        return bool(self.smtp._room.sessions)
+        return bool(self.smtp.sessions)
 
     def refuse(self, status: int, text: str = "") -> None:
         self.smtp.always(SmtpFault(stage="DATA", code=status, text=text or "no"))
