@@ -79,7 +79,7 @@ class Stage:
             metrics=self.metrics,
             tracer=NoOpTracer(),
         )
-        self.intake = Intake(self.store, self.routing, self.clock, self.metrics, self.dispatcher)
+        self.intake = Intake(self.store, self.routing, self.clock, self.metrics)
         await self.dispatcher.configure(self.channels)
         self.running = asyncio.create_task(self.dispatcher.run())
         await self.quiet()

@@ -50,7 +50,7 @@ async def process(url: str, owner: str, known: Routing) -> AsyncIterator[tuple[D
     )
     await dispatcher.configure(known.channels)
     running = asyncio.create_task(dispatcher.run())
-    yield dispatcher, Intake(store, lambda: known, clock, metrics, dispatcher)
+    yield dispatcher, Intake(store, lambda: known, clock, metrics)
     await dispatcher.stop()
     await running
     store.close()

@@ -4,10 +4,10 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tests.fakes.clock import ManualClock
@@ -25,9 +25,7 @@ from assistance.store import (
     Dequeued,
     KeyReusedError,
     Lease,
-    NewRequest,
     Store,
-    StoreUnavailableError,
     open_store,
 )
 from assistance.telemetry import Metrics, set_up_metrics
@@ -37,23 +35,12 @@ ANA = Caller("bot-1", None, "call-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 
 
 @dataclass
-class Dispatcher:
-    """One that only counts how often it was woken."""
-
-    parked: Mapping[str, str] = field(default_factory=dict)
-    woken: int = 0
-
-    def wake(self) -> None:
-        self.woken += 1
-
-
-@dataclass
 class Door:
     """Intake with what is around it."""
 
     store: Store
     clock: ManualClock
-    dispatcher: Dispatcher
+    woken: list[None]
     metrics: Metrics
     intake: Intake
 
@@ -77,19 +64,16 @@ def routing() -> Routing:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    store, clock, dispatcher, metrics = (
-        open_store(f"sqlite:///{tmp_path}/a.db"),
-        ManualClock(),
-        Dispatcher(),
-        set_up_metrics({}, ""),
-    )
-    yield Door(store, clock, dispatcher, metrics, Intake(store, routing, clock, metrics, dispatcher))
+    store, clock, metrics = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), set_up_metrics({}, "")
+    woken: list[None] = []
+    store.on_due(lambda: woken.append(None))
+    yield Door(store, clock, woken, metrics, Intake(store, routing, clock, metrics))
     store.close()
     metrics.shutdown()
 
 
 async def test_an_ask_becomes_a_request_with_all_that_is_owed(door: Door):
-    """Stored with who asked and how to trace it; the dispatcher is woken for what is due at once."""
+    """Stored with who asked and how to trace it; the dispatcher is woken by the commit."""
     accepted = await door.ask(metadata={"a": 1}, conversation_id="c", expires_in=60)
     seen = await door.store.get(accepted.request.id)
     assert seen is not None
@@ -102,7 +86,7 @@ async def test_an_ask_becomes_a_request_with_all_that_is_owed(door: Door):
     assert (request.topic, request.topic_title, request.status) == ("sales", "Sales", Status.ACCEPTED)
     assert (request.expires_at, request.expected_response) == (door.clock.now() + 60, door.clock.now() + 900)
     assert [(d.channel, d.state) for d in owed] == [("slack", "pending"), ("desk", "pending"), ("mail", "pending")]
-    assert door.dispatcher.woken == 1
+    assert len(door.woken) == 1
 
 
 async def test_topics_are_found_in_any_case(door: Door):
@@ -114,7 +98,7 @@ async def test_an_unknown_topic_is_refused(door: Door):
     """Nothing is stored."""
     with pytest.raises(UnknownTopicError):
         await door.ask(topic="weather")
-    assert door.dispatcher.woken == 0
+    assert len(door.woken) == 0
 
 
 async def test_a_caller_asks_on_its_own_topics_only(door: Door):
@@ -164,7 +148,7 @@ async def test_the_same_key_and_body_give_the_same_answer(door: Door):
     again = await door.ask("k", stray=1)
     assert (again.how, again.request.id) == (Acceptance.REPLAYED, first.request.id)
     assert again.answer == (201, answer(first.request, first.deliveries, ["stray"]))
-    assert door.dispatcher.woken == 1
+    assert len(door.woken) == 1
 
 
 async def test_the_same_key_with_another_body_is_refused(door: Door):
@@ -172,7 +156,7 @@ async def test_the_same_key_with_another_body_is_refused(door: Door):
     await door.ask("k")
     with pytest.raises(KeyReusedError):
         await door.ask("k", body=b"other")
-    assert door.dispatcher.woken == 1
+    assert len(door.woken) == 1
 
 
 async def test_a_key_belongs_to_its_client(door: Door):
@@ -212,7 +196,7 @@ async def test_a_follow_up_wakes_the_dispatcher_for_its_updates(door: Door):
     assert len((await dequeued(door, "slack", "desk")).jobs) == 2
     second = await door.ask(conversation_id="c")
     assert second.request.id == first.request.id
-    assert door.dispatcher.woken == 2
+    assert len(door.woken) == 2
 
 
 async def dequeued(door: Door, *channels: str) -> Dequeued:
@@ -230,52 +214,10 @@ async def test_conversations_differ_by_client_and_topic(door: Door):
     assert len(ids) == 3
 
 
-class Gone:
-    """A store that is gone."""
-
-    async def accept(self, _new: NewRequest) -> Accepted:
-        raise StoreUnavailableError
-
-
-async def test_nobody_is_woken_when_nothing_was_stored(door: Door):
-    """A store that is gone costs the caller an error and nobody else anything."""
-    intake = Intake(cast("Store", Gone()), routing, door.clock, door.metrics, door.dispatcher)
-    with pytest.raises(StoreUnavailableError):
-        await intake.accept(Ask(topic="sales", description="Help"), ANA)
-    assert door.dispatcher.woken == 0
-
-
 async def test_nobody_is_woken_for_what_is_due_later(door: Door):
     """A step after a minute waits for its time."""
     await door.ask(topic="later")
-    assert door.dispatcher.woken == 0
-
-
-async def test_a_parked_channel_is_planned_as_parked_and_its_failover_goes_at_once(door: Door):
-    """The customer of a channel that is known to be wrong does not wait a minute for the other one."""
-    door.dispatcher.parked = {"mail": "credentials"}
-    plan = routing()
-    people = {name: _Person() for name in plan.channels}
-    known = Routing("f", "", plan.topics, people, {}, {}, (), (), {})
-    intake = Intake(door.store, lambda: known, door.clock, door.metrics, door.dispatcher)
-    accepted = await intake.accept(Ask(topic="pricing", description="Help"), ANA)
-    assert [(d.channel, d.state) for d in accepted.deliveries] == [("mail", "parked"), ("desk", "pending")]
-    assert [d.last_error for d in accepted.deliveries] == ["credentials", None]
-    assert [d.due_at <= door.clock.now() for d in accepted.deliveries] == [True, True]
-    assert door.dispatcher.woken == 1
-
-
-class _Person(Log):
-    """A channel that a person reads."""
-
-    person = True
-
-
-async def test_without_a_dispatcher_everything_waits_in_the_store(door: Door):
-    """Where a process only accepts, another one finds what is due."""
-    intake = Intake(door.store, routing, door.clock, door.metrics, None)
-    accepted = await intake.accept(Ask(topic="sales", description="Help"), ANA)
-    assert {delivery.state for delivery in accepted.deliveries} == {"pending"}
+    assert len(door.woken) == 0
 
 
 async def test_the_answer_names_what_was_ignored(door: Door):

@@ -3,15 +3,15 @@ from collections.abc import Callable
 import pytest
 from tests.routing.files import DAY, HOUR, MONDAY_TEN
 
-from assistance.model import Condition, Delivery, Kind, Priority, State, When
+from assistance.model import Condition, Delivery, Kind, State, When
 from assistance.routing import Routing, Step, Topic, expected_response, parse_hours, plan
 
 Loaded = Callable[[str], Routing]
 
 NIGHT = MONDAY_TEN - 5 * HOUR
 OFFICE = "Mon-Fri 09:00-18:00 Europe/Madrid"
-ALWAYS, UNDELIVERED, UNCLAIMED = Condition
-OPEN, CLOSED, BOTH = When
+UNDELIVERED = Condition.UNDELIVERED
+OPEN, CLOSED = When.OPEN, When.CLOSED
 
 CHANNELS = """\
 channels:
@@ -31,7 +31,7 @@ def topic(*steps: Step, hours: str | None = None, promise: float | None = None) 
 def test_a_plan_numbers_the_notices_in_the_order_of_the_steps(routing: Routing) -> None:
     """Every notice carries its number, step, due time, condition, and the hours only where they matter."""
     sales = routing.topics["sales"]
-    assert plan(sales, "r1", MONDAY_TEN, Priority.URGENT, routing.channels) == (
+    assert plan(sales, "r1", MONDAY_TEN, routing.channels) == (
         Delivery("r1", 1, "sales-slack", MONDAY_TEN, MONDAY_TEN),
         Delivery("r1", 2, "lines", MONDAY_TEN, MONDAY_TEN, person=False),
         Delivery(
@@ -53,47 +53,21 @@ def test_a_plan_numbers_the_notices_in_the_order_of_the_steps(routing: Routing) 
 
 
 FIRST = Step(("a",))
-MINUTE = Step(("b",), 60.0, UNDELIVERED)
-LATER = Step(("c",), 120.0, UNDELIVERED)
 
 
 @pytest.mark.parametrize(
-    ("steps", "now", "parked", "expected"),
+    ("steps", "now", "expected"),
     [
         # Out of its hours, what is due at once is skipped; what is due later is looked at then.
-        ([Step(("a",), when=OPEN), Step(("b",), when=CLOSED)], NIGHT, "", "a0 skipped, b0 pending"),
-        ([Step(("a",), when=OPEN), Step(("b",), when=CLOSED)], MONDAY_TEN, "", "a0 pending, b0 skipped"),
-        ([FIRST, Step(("b",), 60.0, when=OPEN)], NIGHT, "", "a0 pending, b60 pending"),
-        # The failover starts at once when those before it are parked, through several steps.
-        ([FIRST, MINUTE, LATER], NIGHT, "", "a0 pending, b60 pending, c120 pending"),
-        ([FIRST, MINUTE, LATER], NIGHT, "a", "a0 parked, b0 pending, c120 pending"),
-        ([FIRST, MINUTE, LATER], NIGHT, "ab", "a0 parked, b0 parked, c0 pending"),
-        ([FIRST, MINUTE, LATER], NIGHT, "abc", "a0 parked, b0 parked, c0 parked"),
-        ([FIRST, MINUTE, LATER], NIGHT, "b", "a0 pending, b60 pending, c120 pending"),
-        # One of two is not parked: somebody hears of it.
-        ([Step(("a", "b")), LATER], NIGHT, "a", "a0 parked, b0 pending, c120 pending"),
-        ([Step(("a", "b")), LATER], NIGHT, "ab", "a0 parked, b0 parked, c0 pending"),
-        # Channels that no person reads count for nothing.
-        ([Step(("a", "log")), LATER], NIGHT, "a", "a0 parked, log0 pending, c0 pending"),
-        ([Step(("log",)), LATER], NIGHT, "a", "log0 pending, c120 pending"),
-        # What is skipped hinders nobody, but by itself brings nothing forward.
-        ([FIRST, Step(("b",), when=OPEN), LATER], NIGHT, "a", "a0 parked, b0 skipped, c0 pending"),
-        ([Step(("b",), when=OPEN), LATER], NIGHT, "a", "b0 skipped, c120 pending"),
-        # Other conditions keep their time, and so does a failover that is out of its hours.
-        ([FIRST, Step(("b",), 60.0, UNCLAIMED)], NIGHT, "a", "a0 parked, b60 pending"),
-        ([FIRST, Step(("b",), 60.0, ALWAYS)], NIGHT, "a", "a0 parked, b60 pending"),
-        ([FIRST, Step(("b",), 60.0, UNDELIVERED, OPEN)], NIGHT, "a", "a0 parked, b60 pending"),
-        ([FIRST, Step(("b",), 60.0, UNDELIVERED, CLOSED)], NIGHT, "a", "a0 parked, b0 pending"),
+        ([Step(("a",), when=OPEN), Step(("b",), when=CLOSED)], NIGHT, "a0 skipped, b0 pending"),
+        ([Step(("a",), when=OPEN), Step(("b",), when=CLOSED)], MONDAY_TEN, "a0 pending, b0 skipped"),
+        ([FIRST, Step(("b",), 60.0, when=OPEN)], NIGHT, "a0 pending, b60 pending"),
+        ([Step(("b",), when=OPEN), Step(("c",), 120.0, UNDELIVERED)], NIGHT, "b0 skipped, c120 pending"),
     ],
 )
-def test_a_plan_depends_on_the_hours_and_on_what_is_parked(
-    loaded: Loaded, steps: list[Step], now: float, parked: str, expected: str
-) -> None:
+def test_a_plan_depends_on_the_hours(loaded: Loaded, steps: list[Step], now: float, expected: str) -> None:
     """For each case: which channel, after how many seconds, in which state."""
-    channels = loaded(CHANNELS).channels
-    notices = plan(
-        topic(*steps, hours=OFFICE), "r", now, Priority.NORMAL, channels, dict.fromkeys(parked, "credentials")
-    )
+    notices = plan(topic(*steps, hours=OFFICE), "r", now, loaded(CHANNELS).channels)
     assert ", ".join(f"{one.channel}{one.due_at - now:.0f} {one.state}" for one in notices) == expected
     assert all(one.owed_since == one.due_at for one in notices)
     assert [one.n for one in notices] == list(range(1, len(notices) + 1))
@@ -102,7 +76,7 @@ def test_a_plan_depends_on_the_hours_and_on_what_is_parked(
 def test_without_hours_a_topic_is_always_open(loaded: Loaded) -> None:
     """`when: open` in a topic without hours is no condition at all."""
     routing = loaded(CHANNELS.replace("[{notify: [a, b, c, log]}]", "[{notify: [a, b, c, log], when: open}]"))
-    notices = plan(routing.topics["t"], "r", NIGHT, Priority.NORMAL, routing.channels)
+    notices = plan(routing.topics["t"], "r", NIGHT, routing.channels)
     assert {(one.state, one.when, one.hours) for one in notices} == {(State.PENDING, When.BOTH, None)}
 
 

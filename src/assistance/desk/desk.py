@@ -1,7 +1,7 @@
 """The desk: what agents, bots and operators do to a request after it was accepted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -48,19 +48,6 @@ class Replayed(TypedDict):
     more: bool
 
 
-class Dispatching(Protocol):
-    """A dispatcher in the same process."""
-
-    @property
-    def parked(self) -> Mapping[str, str]:
-        """The channels that are parked, and why."""
-        ...
-
-    def wake(self) -> None:
-        """Look into the store: something may be due."""
-        ...
-
-
 class Waiting(Protocol):
     """Waits until a request has changed."""
 
@@ -72,7 +59,7 @@ class Waiting(Protocol):
 
 
 class Desk:
-    """Changes requests, wakes the dispatcher for what is owed then, and counts.
+    """Changes requests, and counts.
 
     Each change raises NotFoundError, ConflictError where the request's status forbids it, ChangedError where its
     version is none of `if_match`, and StoreUnavailableError.
@@ -81,7 +68,6 @@ class Desk:
         store: where requests are.
         clock: when things happen.
         routing: gives the routing file in force.
-        dispatching: the dispatcher of this process; None where another one dispatches.
         metrics: where claims are timed.
         waiting: waits for what is being sent.
     """
@@ -91,8 +77,6 @@ class Desk:
         store: Store,
         clock: Clock,
         routing: Callable[[], Routing],
-        dispatching: Dispatching | None = None,
-        *,
         metrics: Metrics,
         waiting: Waiting,
     ) -> None:
@@ -101,22 +85,21 @@ class Desk:
         self._routing = routing
         self._metrics = metrics
         self._waiting = waiting
-        self._dispatching = dispatching
 
     async def move(self, transition: Transition, request_id: str, actor: Actor, if_match: IfMatch = None) -> Snapshot:
         """Claim, release, resolve or cancel; of two claims at once one is refused, with the claim of the other."""
         moved = await self._store.move(Move(self._command(request_id, actor, if_match), transition))
         if transition is Transition.CLAIM and (claim := moved.request.claim):
             self._metrics.claimed(moved.request.topic, claim.at - moved.request.created_at)
-        return self._wake(moved)
+        return moved
 
     async def follow_up(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
         """Add what the customer says now."""
-        return self._wake(await self._store.follow_up(FollowUp(self._command(request_id, actor, if_match), text)))
+        return await self._store.follow_up(FollowUp(self._command(request_id, actor, if_match), text))
 
     async def reply(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
         """Record what a person says to the customer; the bot reads it in the events."""
-        return self._wake(await self._store.reply(Reply(self._command(request_id, actor, if_match), text)))
+        return await self._store.reply(Reply(self._command(request_id, actor, if_match), text))
 
     async def reroute(self, request_id: str, actor: Actor, topic: str, if_match: IfMatch = None) -> Snapshot:
         """Pass it on to the people of another topic; raises UnknownTopicError too."""
@@ -125,10 +108,9 @@ class Desk:
         found = await self._store.get(request_id)
         if found is None:
             raise NotFoundError(request_id)
-        parked = self._dispatching.parked if self._dispatching else {}
-        owed = plan(to, request_id, command.now, found.request.priority, routing.channels, parked)
+        owed = plan(to, request_id, command.now, routing.channels)
         expected = expected_response(to, command.now)
-        return self._wake(await self._store.reroute(Reroute(command, to.name, to.title, owed, expected)))
+        return await self._store.reroute(Reroute(command, to.name, to.title, owed, expected))
 
     async def erase(self, request_id: str, actor: Actor) -> None:
         """Erase what the customer wrote and what was replied, here and in the channels that can."""
@@ -145,7 +127,7 @@ class Desk:
     async def _erase(self, request_id: str, actor: Actor) -> Snapshot:
         channels = self._routing().channels
         rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
-        return self._wake(await self._store.erase(Erasure(self._command(request_id, actor), rewritable)))
+        return await self._store.erase(Erasure(self._command(request_id, actor), rewritable))
 
     async def retry(self, request_id: str, n: int, actor: Actor) -> tuple[Delivery, list[Attempt]]:
         """Send delivery `n` again now; the delivery and its tries. Raises NoSuchDeliveryError too."""
@@ -185,16 +167,9 @@ class Desk:
         """Try each parked channel now, or that one, with one message; without the store it is tried a minute later."""
         with suppress(StoreUnavailableError):
             await self._store.try_parked(channel)
-        if self._dispatching:
-            self._dispatching.wake()
 
     def _command(self, request_id: str, actor: Actor, if_match: IfMatch = None) -> Command:
         return Command(request_id, actor, self._clock.now(), if_match)
-
-    def _wake(self, snapshot: Snapshot) -> Snapshot:
-        if self._dispatching:
-            self._dispatching.wake()
-        return snapshot
 
 
 def _all_sent(snapshot: Snapshot | None) -> bool:

@@ -58,6 +58,7 @@ class Dispatcher:
         self._stopping = False
         self._stopped = asyncio.Event()
         self._beat_at = clock.monotonic()
+        store.on_due(self.wake)
         self._recorder = Recorder(store, clock, self.wake)
         self._deliverer = Deliverer(
             self._recorder, http, clock, jitter=jitter, metrics=metrics, tracer=tracer, wake=self.wake

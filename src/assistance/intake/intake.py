@@ -1,13 +1,12 @@
 """Accept: from a valid ask to a request on stable storage, with all that is owed for it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from pydantic_core import to_json
 
 from assistance.intake.ask import Ask
-from assistance.model import AssistanceRequest, Clock, Delivery, RequestAnswer, State, represent, uuid7
+from assistance.model import AssistanceRequest, Clock, Delivery, RequestAnswer, represent, uuid7
 from assistance.routing import Routing, Topic, UnknownTopicError, expected_response, plan
 from assistance.security import MissingScopeError
 from assistance.security.tokens.scopes import REQUEST
@@ -16,19 +15,6 @@ from assistance.telemetry import Metrics
 
 KEPT_FOR = 7 * 86_400
 """Seconds for which an idempotency key is remembered."""
-
-
-class Dispatching(Protocol):
-    """A dispatcher in the same process."""
-
-    @property
-    def parked(self) -> Mapping[str, str]:
-        """The channels that are parked, and why."""
-        ...
-
-    def wake(self) -> None:
-        """Look into the store: something may be due."""
-        ...
 
 
 class UnknownCallbackError(LookupError):
@@ -54,20 +40,11 @@ class Caller:
 class Intake:
     """Accepts requests, and counts and times them; `routing` gives the routing file in force."""
 
-    def __init__(
-        self,
-        store: Store,
-        routing: Callable[[], Routing],
-        clock: Clock,
-        metrics: Metrics,
-        dispatching: Dispatching | None,
-    ) -> None:
-        """Without `dispatching` another process finds what is due."""
+    def __init__(self, store: Store, routing: Callable[[], Routing], clock: Clock, metrics: Metrics) -> None:
         self._store = store
         self._routing = routing
         self._clock = clock
         self._metrics = metrics
-        self._dispatching = dispatching
 
     async def accept(self, ask: Ask, caller: Caller, key: tuple[str, bytes] | None = None) -> Accepted:
         """Store a request, or what the customer adds to an open one, with the deliveries that it owes.
@@ -103,18 +80,14 @@ class Intake:
         routing, now = self._routing(), self._clock.now()
         _check_callback(routing, ask.callback, caller.client)
         request = self._request(ask, topic, caller, now)
-        parked = self._dispatching.parked if self._dispatching else {}
-        accepted = await self._store.accept(
+        return await self._store.accept(
             NewRequest(
                 request,
-                plan(topic, request.id, now, request.priority, routing.channels, parked),
+                plan(topic, request.id, now, routing.channels),
                 lambda stored, notices: answer(stored, notices, ask.ignored()),
                 IdempotencyKey(*key, now + KEPT_FOR) if key else None,
             )
         )
-        if self._dispatching and any(_is_due(delivery, now) for delivery in accepted.deliveries):
-            self._dispatching.wake()
-        return accepted
 
     def _request(self, ask: Ask, topic: Topic, caller: Caller, now: float) -> AssistanceRequest:
         return AssistanceRequest(
@@ -135,10 +108,6 @@ class Intake:
             traceparent=caller.traceparent,
             correlation_id=caller.correlation_id,
         )
-
-
-def _is_due(delivery: Delivery, now: float) -> bool:
-    return delivery.state is State.PENDING and delivery.due_at <= now
 
 
 def _check_callback(routing: Routing, name: str | None, client: str) -> None:

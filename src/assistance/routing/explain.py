@@ -101,7 +101,7 @@ class Explanation:
 
 def explain(routing: Routing, topic: Topic, at: float, priority: Priority = Priority.NORMAL) -> Explanation:
     """Say what a request of `topic` accepted at `at` would give, with no channel parked."""
-    notices = plan(topic, "", at, priority, routing.channels)
+    notices = plan(topic, "", at, routing.channels)
     steps = [
         _explained(topic, at, index, step, [notice for notice in notices if notice.step == index])
         for index, step in enumerate(topic.steps)

@@ -1,61 +1,30 @@
 """What a topic gives for one request at one moment: the notices owed, and the answer promised."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from assistance.channels import Channel
-from assistance.model import Condition, Delivery, Kind, Priority, State, When
-from assistance.routing.topic import Step, Topic
-
-Parked = Mapping[str, str]
-"""Why nothing is sent on which channels."""
+from assistance.model import Delivery, Kind, State, When
+from assistance.routing.topic import Topic
 
 
-# Every priority has the same plan: `urgent` goes first within each lane, which is for the dispatcher to see to.
-def plan(  # noqa: PLR0917 - in the order in which they are known
-    topic: Topic,
-    request_id: str,
-    now: float,
-    priority: Priority,  # noqa: ARG001
-    channels: Mapping[str, Channel],
-    parked: Parked = MappingProxyType({}),
-) -> tuple[Delivery, ...]:
+def plan(topic: Topic, request_id: str, now: float, channels: Mapping[str, Channel]) -> tuple[Delivery, ...]:
     """The notices of a request accepted at `now`, numbered from 1 in the order of the steps.
 
-    What is due at once is skipped where `when` does not hold, and parked on a channel of `parked`. A step
-    `if: undelivered` is due at once where everything before it is parked or skipped: nobody will hear from those.
+    What is due at once is skipped where `when` does not hold; conditions of later steps are for the queue.
     """
     hours = None if topic.hours is None else str(topic.hours)
     is_open = topic.is_open(now) if any(step.when is not When.BOTH for step in topic.steps) else True
     notices: list[Delivery] = []
     for index, step in enumerate(topic.steps):
         holds = step.when is When.BOTH or (step.when is When.OPEN) is is_open
-        # Out of its hours a step keeps its time, at which it may be open: brought forward it would only be skipped.
-        early = bool(parked) and holds and _is_the_last_hope(step, notices, parked)
-        due = now if early else now + step.after
-        at_hours = None if step.when is When.BOTH else hours
+        state = State.SKIPPED if step.after == 0 and not holds else State.PENDING
+        due, at_hours = now + step.after, None if step.when is When.BOTH else hours
         for name in step.notify:
-            state = _state(name, parked, holds=holds) if due == now else State.PENDING
             n, person = len(notices) + 1, channels[name].person
             # By position, for speed: this is built for every request.
             owed = (request_id, n, name, due, due, Kind.NOTICE, index, person, step.condition, step.when, at_hours)
-            error = parked[name] if state is State.PARKED else None
-            notices.append(Delivery(*owed, state=state, last_error=error))
+            notices.append(Delivery(*owed, state=state))
     return tuple(notices)
-
-
-def _state(channel: str, parked: Parked, *, holds: bool) -> State:
-    if not holds:
-        return State.SKIPPED
-    return State.PARKED if channel in parked else State.PENDING
-
-
-def _is_the_last_hope(step: Step, before: list[Delivery], parked: Parked) -> bool:
-    """Whether no person will hear from the notices `before` this failover until a parked channel is mended."""
-    if step.condition is not Condition.UNDELIVERED:
-        return False
-    people = [notice for notice in before if notice.person and notice.state is not State.SKIPPED]
-    return bool(people) and all(notice.channel in parked for notice in people)
 
 
 def expected_response(topic: Topic, now: float) -> float | None:

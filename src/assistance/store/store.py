@@ -49,6 +49,7 @@ class Store:
         self._reader = Reader(database.reading, tracer)
         self._read = self._reader.read
         self.changes = Changes()
+        self._wake: Callable[[], None] | None = None
 
     @property
     def exclusive(self) -> bool:
@@ -72,7 +73,13 @@ class Store:
         if self._database.wakes:
             await self._database.wakes.listen(heard)
 
+    def on_due(self, wake: Callable[[], None]) -> None:
+        """Call `wake` after each commit of this process that made something due; see `listen` for those of others."""
+        self._wake = wake
+
     def _wake_others(self, *, due: bool) -> None:
+        if due and self._wake:
+            self._wake()
         if due and self._database.wakes:
             self._database.wakes.notify()
 
