@@ -123,6 +123,19 @@ def application(**options: Any) -> FastAPI:
     return app
 
 
+def held(app: FastAPI, release: asyncio.Event) -> list[bool]:
+    """A route that answers when it may; the list grows with each request that is inside."""
+    inside: list[bool] = []
+
+    @app.post("/held")
+    async def hold() -> str:
+        inside.append(True)
+        await release.wait()
+        return "done"
+
+    return inside
+
+
 def _add_failures(app: FastAPI) -> None:
     @app.get("/broken")
     async def broken() -> None:
