@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from tests.server.wire import Wire, application, ask, head, post
 
+from assistance.access.limits import address_key
 from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 
@@ -169,15 +170,48 @@ async def test_above_the_cap_the_answer_is_an_immediate_503_but_for_health():
     assert (healthy.status, after.status) == (200, 200)
 
 
-async def test_the_address_is_the_proxys_word_only_when_the_proxy_is_ours():
-    """X-Forwarded-For counts from trusted peers, and the nearest hop that is not ours is the client."""
-    forwarded = head("/plain", "GET", "X-Forwarded-For: 1.1.1.1, 203.0.113.9", "X-Forwarded-For: 127.0.0.9")
-    async with serve(application(trusted_proxies=(ip_network("127.0.0.0/8"),))) as url:
-        trusted = await ask(url, forwarded)
-    async with serve(application()) as url:
-        untrusted = await ask(url, forwarded)
-    assert json.loads(trusted.body)["address"] == "203.0.113.9"
-    assert json.loads(untrusted.body)["address"] == "127.0.0.1"
+OUR_PROXIES = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+@pytest.fixture
+async def behind_proxy() -> AsyncIterator[str]:
+    async with serve(application(trusted_proxies=OUR_PROXIES)) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("hops", "client"),
+    [
+        (["203.0.113.1"], "203.0.113.1"),
+        (["6.6.6.6, 203.0.113.1"], "203.0.113.1"),
+        (["6.6.6.6, 203.0.113.1, 10.0.0.2"], "203.0.113.1"),
+        (["203.0.113.1", "10.0.0.2"], "203.0.113.1"),
+        (["10.0.0.3, fd00::2"], "10.0.0.3"),
+        (["203.0.113.1:5678"], "203.0.113.1"),
+        (["6.6.6.6, [2001:db8::1]:443, [fd00::1]:443"], "2001:db8::1"),
+        (["2001:db8::1%eth0"], "2001:db8::1%eth0"),
+        ([], "127.0.0.1"),
+        ([""], "127.0.0.1"),
+    ],
+)
+async def test_the_nearest_hop_that_is_no_proxy_of_ours_is_the_client(behind_proxy: str, hops: list[str], client: str):
+    """What a client writes into X-Forwarded-For itself is never believed."""
+    answer = await ask(behind_proxy, head("/plain", "GET", *(f"X-Forwarded-For: {hop}" for hop in hops)))
+    assert json.loads(answer.body)["address"] == client
+
+
+@pytest.mark.parametrize("hop", ["unknown", "[::1", "[::1]x", "1.2.3.4:x", ",", "\xff", "1" * 9_000])
+async def test_a_hop_that_cannot_be_read_is_no_failure(behind_proxy: str, hop: str):
+    """It is the client as far as rates go, in one bucket with all such: see `address_key`."""
+    answer = await ask(behind_proxy, head("/plain", "GET", f"X-Forwarded-For: 203.0.113.1, {hop}"))
+    assert answer.status == 200
+    assert address_key(json.loads(answer.body)["address"]) in {"", "127.0.0.1"}
+
+
+async def test_without_proxies_of_ours_nothing_that_is_forwarded_counts(url: str):
+    """By default the peer is the client, and the scheme is ours."""
+    answer = await ask(url, head("/plain", "GET", "X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: https"))
+    assert json.loads(answer.body) == {"path": "/plain", "address": "127.0.0.1", "scheme": "http"}
 
 
 async def test_the_access_log_names_the_route_and_nothing_of_what_was_sent(url: str, told: Any):

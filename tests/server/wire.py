@@ -100,7 +100,8 @@ def application(**options: Any) -> FastAPI:
 
     @app.get("/plain")
     async def plain(request: Request) -> dict[str, str]:
-        return {"path": request.url.path, "address": request.client.host if request.client else ""}
+        address = request.client.host if request.client else ""
+        return {"path": request.url.path, "address": address, "scheme": request.url.scheme}
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
