@@ -11,7 +11,7 @@ from tests.fakes.clock import until
 from tests.proofs.load import ticks
 from tests.server.wire import Wire, application, ask, head, held, post
 
-from assistance.sandbox.faults import reset
+from assistance.sandbox.fake import reset
 from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 

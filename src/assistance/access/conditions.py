@@ -4,21 +4,19 @@ RFC 9110, sections 13 and 12.5.1; RFC 7240.
 """
 
 import re
-from hashlib import blake2b
 
 from fastapi import Request
-from pydantic_core import to_json
 
-from assistance.model import represent
-from assistance.store import Precondition
+from assistance.model import Snapshot
 
 LONGEST_WAIT = 60.0
+_TAG = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
-def etag(body: bytes) -> str:
-    """A strong validator: the same exactly as long as the answer is."""
-    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+def etag(snapshot: Snapshot) -> str:
+    """The version of the request as a strong validator."""
+    return f'"{snapshot.version}"'
 
 
 def _named(request: Request, header: str) -> list[str]:
@@ -31,15 +29,15 @@ def unchanged(request: Request, tag: str) -> bool:
     return not {tag, f"W/{tag}", "*"}.isdisjoint(_named(request, "if-none-match"))
 
 
-def precondition_of(request: Request) -> Precondition | None:
-    """What knows the version that `If-Match` names; None without. For the store, which asks before it changes it.
+def if_match_of(request: Request) -> frozenset[int] | None:
+    """The versions that `If-Match` names, of which the request must have one; None: any.
 
-    A weak tag names none: it promises no more than that two answers mean about the same.
+    A weak tag names none (RFC 9110, section 13.1.1), nor does what is no tag of ours.
     """
-    if "if-match" not in request.headers:
-        return None
     given = _named(request, "if-match")
-    return lambda seen, owed: "*" in given or etag(to_json(represent(seen, owed))) in given
+    if "if-match" not in request.headers or "*" in given:
+        return None
+    return frozenset(int(tag[1]) for each in given if (tag := _TAG.fullmatch(each)))
 
 
 def prefers(request: Request, kind: str, usual: str) -> bool:

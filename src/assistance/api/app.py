@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from assistance import __version__
+from assistance.access.refusals import add_refusal_handlers, problem_of
 from assistance.access.services import Services
 from assistance.api import ask, deliveries, docs, events, followups, health, operations, requests, topics, work
 from assistance.api.openapi.document import describe
@@ -18,9 +19,8 @@ from assistance.api.shortcut import ShortCut
 from assistance.model import Clock
 from assistance.server.envelope import Envelope
 from assistance.server.gate import Gate
-from assistance.server.problems import Problem, add_problem_handlers, problem_response, store_unavailable
+from assistance.server.problems import add_problem_handlers
 from assistance.server.spans import Discreet, untraced
-from assistance.store import StoreUnavailableError
 
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
@@ -56,7 +56,7 @@ def build_api(
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
-    app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
+    add_refusal_handlers(app)
     protect(
         app,
         services.clock,
@@ -78,7 +78,7 @@ def _application(tracer_provider: TracerProvider | None, *, described: bool) -> 
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
         redoc_url=None,
-        docs_url=None,  # FastAPI's page has its script from another network: see `docs`
+        docs_url=None,  # FastAPI's page loads its script from another host: see `docs`
         openapi_url="/openapi.json" if described else None,
         telemetry={
             **_TELEMETRY,
@@ -109,12 +109,4 @@ def protect(
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(network) for network in trusted_proxies])
     app.add_middleware(Gate, max_concurrency=max_concurrency)
-    app.add_middleware(Envelope, clock=clock, problem_of=_problem_of, on_answer=on_answer, on_refusal=on_refusal)
-
-
-def _problem_of(error: Exception) -> Problem | None:
-    return store_unavailable() if isinstance(error, StoreUnavailableError) else None
-
-
-async def _on_store_unavailable(request: Request, _error: Exception) -> Response:
-    return problem_response(store_unavailable(), request.scope)
+    app.add_middleware(Envelope, clock=clock, problem_of=problem_of, on_answer=on_answer, on_refusal=on_refusal)

@@ -54,6 +54,7 @@ class Delivery:
     needs them. `about` is the number of the event that an update tells of. `fence` grows with every lease: an outcome
     counts only under the fence it was leased with. `reference` is the provider's name for the message.
     `owed_since` is when it was first due, moved on by the time spent parked: `retry_for` counts from there.
+    `changes` counts the changes of `state`: see `Snapshot.version`.
     """
 
     request_id: str
@@ -71,6 +72,7 @@ class Delivery:
     state: State = State.PENDING
     attempts: int = 0
     fence: int = 0
+    changes: int = 0
     short: bool = False
     reference: str | None = None
     last_error: str | None = None

@@ -14,6 +14,15 @@ class Snapshot(NamedTuple):
     request: AssistanceRequest
     deliveries: tuple[Delivery, ...]
 
+    @property
+    def version(self) -> int:
+        """The number of this version of the request, for `ETag` and `If-Match`.
+
+        It only rises: each event raises `sequence`, each change of a delivery's state raises its `changes`, and no
+        delivery is deleted before its request.
+        """
+        return self.request.sequence + sum(delivery.changes for delivery in self.deliveries)
+
 
 def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dict[str, Any]:
     """The request with its notices, ready for JSON."""
@@ -25,7 +34,7 @@ def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dic
         "status": request.status,
         "created_at": rfc3339(request.created_at),
         "notified": request.notified_at is not None,
-        "claimed_by": None if claim is None else {"actor": claim.actor, "at": rfc3339(claim.at)},
+        "claimed_by": None if claim is None else {"actor": str(claim.actor), "at": rfc3339(claim.at)},
         "expected_response": rfc3339_or_none(request.expected_response),
         "conversation_id": request.conversation_id,
         "metadata": request.metadata,

@@ -24,7 +24,7 @@ from assistance.store.requests.erasing import Erasure
 from assistance.store.requests.following import FollowUp, Reply
 from assistance.store.requests.keys import IdempotencyKey
 from assistance.store.requests.lifecycle import OVER, Move
-from assistance.store.requests.locking import Command, Precondition
+from assistance.store.requests.locking import Command
 from assistance.store.requests.reading import RequestFilter
 from assistance.store.requests.replaying import AGAIN, DeliveryFilter, Owed, Retry
 from assistance.store.requests.rerouting import Reroute
@@ -63,7 +63,6 @@ __all__ = [
     "NotFoundError",
     "Owed",
     "Park",
-    "Precondition",
     "Recorded",
     "Recovery",
     "Renewal",

@@ -20,7 +20,7 @@ from tests.store.asks import (
     status,
 )
 
-from assistance.model import Attempt, EventType, Outcome, State, Status
+from assistance.model import Actor, Attempt, EventType, Outcome, State, Status
 from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recovery, Retry, Store
 from assistance.store.queue.outcomes import PARKED_KEPT
 
@@ -142,7 +142,7 @@ async def test_no_event_is_older_than_the_one_before_it(store: Store, state: Sta
     """Where somebody acts while a message is on its way, the outcome is told as it is written down."""
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
-    command = Command(accepted.request.id, "api:bot", NOW + 9)
+    command = Command(accepted.request.id, Actor("api", "bot"), NOW + 9)
     await store.follow_up(FollowUp(command, "and soon"))
     assert all(
         await asyncio.gather(*(record_outcome(store, each, state, at=NOW + n) for n, each in enumerate(jobs, 1)))
@@ -195,6 +195,6 @@ async def test_what_is_sent_again_by_order_is_not_done_by_what_is_heard_of_befor
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.DELIVERED)
-    await store.retry(Retry(Command(accepted.request.id, "api:op", NOW + 2), 1, frozenset({State.DELIVERED})))
+    await store.retry(Retry(Command(accepted.request.id, Actor("api", "op"), NOW + 2), 1, frozenset({State.DELIVERED})))
     assert not await record_outcome(store, job, State.DELIVERED)
     assert await states(store, accepted.request.id) == [State.PENDING]

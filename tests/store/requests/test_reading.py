@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.store.asks import ALL, NOW, ask, dequeue, move, notice, record_outcome, request
 
-from assistance.model import State, Status
+from assistance.model import Actor, State, Status
 from assistance.store import Command, DeliveryFilter, Recovery, RequestFilter, Reroute, Store
 
 
@@ -59,7 +59,7 @@ async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store
     """For whoever may see some topics only; asked for by topic, it is where it is now. Names are taken literally."""
     snapshot = (await ask(store, topic="a_b")).request.id
     for topic in ("pricing", "returns"):
-        command = Command(snapshot, "api:desk", NOW)
+        command = Command(snapshot, Actor("api", "desk"), NOW)
         await store.reroute(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
     for seen in ("a_b", "pricing", "returns"):
         assert await ids(store, topics=frozenset({seen, "x"})) == [snapshot]

@@ -31,13 +31,18 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({_listed(names)}) {source}", values)
 
 
-def update_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Change rows found by their primary key; all of `rows` have it and the same other columns. None at all is fine."""
+def update_rows(connection: Connection, table: Table, rows: Sequence[Row], raised: str | None = None) -> None:
+    """Change rows found by their primary key; all of `rows` have it and the same other columns. None at all is fine.
+
+    The number in the column `raised` becomes greater by one.
+    """
     if not rows:
         return
     names = tuple(rows[0])
     keys = tuple(column.name for column in table.primary_key.columns)
     changed = ", ".join(f'"{name}" = new."{name}"' for name in names if name not in keys)
+    if raised:
+        changed += f', "{raised}" = {table.name}."{raised}" + 1'
     found = " AND ".join(f'{table.name}."{name}" = new."{name}"' for name in keys)
     for source, values in _sources(connection, table, names, rows):
         new = f"WITH new ({_listed(names)}) AS ({source})"

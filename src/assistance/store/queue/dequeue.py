@@ -11,7 +11,7 @@ from assistance.store.engine.bulk import update_rows
 from assistance.store.queue.conditions import Decision, Hours, decide
 from assistance.store.queue.failover import after_failures
 from assistance.store.queue.lanes import LaneState, granted, lane_states, spend
-from assistance.store.queue.leases import Key, Lease, lease_columns, shared_now, these
+from assistance.store.queue.leases import Key, Lease, change_to, lease_columns, shared_now, these
 from assistance.store.queue.parking import claim_probes, park_due
 from assistance.store.tables.rows import delivery_of, event_of, request_of
 from assistance.store.tables.schema import deliveries, events, is_parked, is_waiting, requests
@@ -227,6 +227,7 @@ def _lease(connection: Connection, jobs: list[Job], parked: Mapping[Key, float],
             delivery := job.delivery,
             state=State.SENDING,
             fence=delivery.fence + 1,
+            changes=delivery.changes + 1,
             owed_since=_owed_since(delivery, parked, item.now),
         )
         for job in jobs
@@ -242,7 +243,7 @@ def _lease(connection: Connection, jobs: list[Job], parked: Mapping[Key, float],
         }
         for delivery in leased
     ]
-    update_rows(connection, deliveries, rows)
+    update_rows(connection, deliveries, rows, raised="changes")
     return [Job(delivery, job.request, job.thread, job.event) for delivery, job in zip(leased, jobs, strict=True)]
 
 
@@ -276,7 +277,7 @@ def _skip(connection: Connection, jobs: list[Job], now: float) -> list[Job]:
     gone = [job for job in jobs if job.request.id not in matter or job.request.id in held]
     if gone:
         keys = [(job.delivery.request_id, job.delivery.n) for job in gone]
-        connection.execute(update(deliveries).where(these(keys)).values(state=str(State.SKIPPED)))
+        connection.execute(update(deliveries).where(these(keys)).values(**change_to(State.SKIPPED)))
         after_failures(connection, held, now)
     return gone
 

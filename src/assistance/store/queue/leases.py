@@ -44,6 +44,11 @@ NOT_LEASED = {"lease_owner": None, "lease_until": None}
 WAITING_AGAIN = case((deliveries.c.attempts > 0, str(State.RETRYING)), else_=str(State.PENDING))
 
 
+def change_to(state: State | ColumnElement[str]) -> dict[str, Any]:
+    """What a change of state writes into a row of `deliveries`."""
+    return {"state": str(state) if isinstance(state, State) else state, "changes": deliveries.c.changes + 1}
+
+
 def owed_since(now: float) -> ColumnElement[float]:
     """When a delivery was first due, the time it has been parked until `now` not counted."""
     parked_at = deliveries.c.parked_at
@@ -79,7 +84,7 @@ def still_leased(connection: Connection, leased: Sequence[Delivery], gone_out: C
 def release(connection: Connection, items: Sequence[Delivery]) -> list[None]:
     """Give leases back without counting a try: the next dispatcher takes them at once."""
     if keys := _still_mine(connection, items):
-        connection.execute(update(deliveries).where(these(keys)).values(state=WAITING_AGAIN, **NOT_LEASED))
+        connection.execute(update(deliveries).where(these(keys)).values(**change_to(WAITING_AGAIN), **NOT_LEASED))
     return [None] * len(items)
 
 
@@ -132,5 +137,5 @@ def _recover(connection: Connection, item: Recovery) -> int:
     found = connection.execute(select(*columns).where(lost).limit(most).with_for_update(skip_locked=True))
     keys = [key for row in found if (key := (row.request_id, row.n)) not in item.mine]
     if keys:
-        connection.execute(update(deliveries).where(these(keys)).values(state=WAITING_AGAIN, **NOT_LEASED))
+        connection.execute(update(deliveries).where(these(keys)).values(**change_to(WAITING_AGAIN), **NOT_LEASED))
     return len(keys)

@@ -53,7 +53,7 @@ def record_outcome(connection: Connection, items: Sequence[DeliveryOutcome]) -> 
     recorded = [item for item, ours in zip(items, mine, strict=True) if ours]
     if not recorded:
         return [Recorded.LATE] * len(items)
-    update_rows(connection, deliveries, [_settled_row(item) for item in recorded])
+    update_rows(connection, deliveries, [_settled_row(item) for item in recorded], raised="changes")
     insert_rows(connection, attempts, _attempt_rows(connection, recorded))
     _forget_parked(connection, [item.delivery for item in recorded if item.state is State.PARKED])
     first = _record_events(

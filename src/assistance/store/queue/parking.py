@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, case, select, update
 from assistance.model import State
 from assistance.store.queue.failover import lock_requests, start_next_step
 from assistance.store.queue.lanes import remember
-from assistance.store.queue.leases import WAITING_AGAIN, owed_since, these
+from assistance.store.queue.leases import WAITING_AGAIN, change_to, owed_since, these
 from assistance.store.tables.rows import storable
 from assistance.store.tables.schema import deliveries, is_parked, is_waiting, lanes
 
@@ -73,7 +73,7 @@ def park_due(connection: Connection, channel: str, reason: str, now: float, *, w
     connection.execute(
         update(deliveries)
         .where(these(parked))
-        .values(state=str(State.PARKED), parked_at=now, last_error=storable(brief(reason)))
+        .values(**change_to(State.PARKED), parked_at=now, last_error=storable(brief(reason)))
     )
     start_next_step(connection, {request_id for request_id, _ in parked}, now)
     return len(parked)
@@ -129,7 +129,9 @@ def _unpark(connection: Connection, item: Unpark) -> int:
         connection.execute(
             update(deliveries)
             .where(these(keys))
-            .values(state=WAITING_AGAIN, due_at=_in_order(item.now), owed_since=owed_since(item.now), parked_at=None)
+            .values(
+                **change_to(WAITING_AGAIN), due_at=_in_order(item.now), owed_since=owed_since(item.now), parked_at=None
+            )
         )
     return len(keys)
 

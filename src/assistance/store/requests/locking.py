@@ -6,8 +6,9 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
+from assistance.model import Actor, AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
 from assistance.store.errors import ChangedError, ConflictError, NotFoundError
+from assistance.store.queue.leases import change_to
 from assistance.store.requests.conversations import updates_of
 from assistance.store.tables.rows import delivery_of, delivery_row, event_row, request_of, request_row
 from assistance.store.tables.schema import WAITING, deliveries, events, requests
@@ -15,18 +16,15 @@ from assistance.store.tables.schema import WAITING, deliveries, events, requests
 Item = TypeVar("Item", bound="Commanded")
 Result = TypeVar("Result")
 
-Precondition = Callable[[AssistanceRequest, Sequence[Delivery]], bool]
-"""Whether the request is still the one that the caller has seen; pure, for it may be asked twice."""
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What `actor` wants of one request at `now`, if the `precondition` holds where there is one."""
+    """What `actor` wants of one request at `now`, if its version is one of `if_match`; None: whatever it is."""
 
     request_id: str
-    actor: str
+    actor: Actor
     now: float
-    precondition: Precondition | None = None
+    if_match: frozenset[int] | None = None
 
 
 class Commanded(Protocol):
@@ -44,7 +42,7 @@ def lock_request(connection: Connection, command: Command, allowed: Collection[s
     Raises:
         NotFoundError: there is none.
         ConflictError: its status is not one of those `allowed`.
-        ChangedError: the guard does not know it again.
+        ChangedError: its version is none of those that the command names.
     """
     query = select(requests).where(requests.c.id == command.request_id).with_for_update()
     row = connection.execute(query).mappings().first()
@@ -56,9 +54,10 @@ def lock_request(connection: Connection, command: Command, allowed: Collection[s
     mine = select(deliveries).where(deliveries.c.request_id == request.id).order_by(deliveries.c.n)
     # Locked: one that is being leased at this moment goes out with the old words, and an update of it is owed.
     owed = tuple(delivery_of(row) for row in connection.execute(mine.with_for_update()).mappings())
-    if command.precondition is not None and not command.precondition(request, owed):
+    found = Snapshot(request, owed)
+    if command.if_match is not None and found.version not in command.if_match:
         raise ChangedError(command.request_id)
-    return Snapshot(request, owed)
+    return found
 
 
 def each_or_refusal(
@@ -116,6 +115,6 @@ def skip_waiting(connection: Connection, owed: tuple[Delivery, ...]) -> tuple[De
     connection.execute(
         update(deliveries)
         .where(deliveries.c.request_id == owed[0].request_id, deliveries.c.n.in_(waiting))
-        .values(state=str(State.SKIPPED), parked_at=None)
+        .values(**change_to(State.SKIPPED), parked_at=None)
     )
-    return tuple(replace(d, state=State.SKIPPED) if d.n in waiting else d for d in owed)
+    return tuple(replace(d, state=State.SKIPPED, changes=d.changes + 1) if d.n in waiting else d for d in owed)

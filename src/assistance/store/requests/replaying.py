@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, sel
 
 from assistance.model import Delivery, EventType, Kind, Snapshot, State, Status, first_uuid7
 from assistance.store.errors import ConflictError, NoSuchDeliveryError
-from assistance.store.queue.leases import Key
+from assistance.store.queue.leases import Key, change_to
 from assistance.store.requests.lifecycle import OVER, untaken
 from assistance.store.requests.locking import Command, each_or_refusal, lock_request, record
 from assistance.store.requests.rerouting import conversation_goes_on
@@ -119,7 +119,8 @@ def _retry(connection: Connection, item: Retry) -> Snapshot:
     back = untaken(request) if request.status is Status.FAILED and delivery.kind is Kind.NOTICE else request.status
     happened = EventType.DELIVERY_RETRIED, {"n": delivery.n, "channel": delivery.channel}
     after = record(connection, request, replace(request, status=back), item.command, happened)
-    return Snapshot(after, found.deliveries)
+    sent = replace(delivery, state=State.PENDING, changes=delivery.changes + 1)
+    return Snapshot(after, tuple(sent if each.n == item.n else each for each in found.deliveries))
 
 
 def _make_due(connection: Connection, delivery: Delivery, now: float) -> None:
@@ -127,7 +128,7 @@ def _make_due(connection: Connection, delivery: Delivery, now: float) -> None:
         update(deliveries)
         .where(deliveries.c.request_id == delivery.request_id, deliveries.c.n == delivery.n)
         .values(
-            state=str(State.PENDING),
+            **change_to(State.PENDING),
             condition="always",
             opening="both",
             hours=None,

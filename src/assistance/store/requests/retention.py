@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select, tuple_, update
 
-from assistance.model import OWED, Event, EventType, first_uuid7
+from assistance.model import OWED, Actor, Event, EventType, first_uuid7
 from assistance.store.tables.rows import event_row
 from assistance.store.tables.schema import attempts, deliveries, events, idempotency, is_open, requests
 
@@ -57,7 +57,7 @@ def _erase_old(connection: Connection, now: float) -> int:
     return len(found)
 
 
-def erase(connection: Connection, request_ids: Collection[str], now: float, actor: str | None = None) -> None:
+def erase(connection: Connection, request_ids: Collection[str], now: float, actor: Actor | None = None) -> None:
     """Erase what customers wrote in these requests, which the caller holds, and what providers may have quoted."""
     if not request_ids:
         return

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from assistance.model import (
+    Actor,
     AssistanceRequest,
     Attempt,
     Claim,
@@ -62,7 +63,7 @@ def request_row(request: AssistanceRequest) -> dict[str, Any]:
         "expires_at": request.expires_at,
         "expected_response": request.expected_response,
         "notified_at": request.notified_at,
-        "claimed_by": request.claim.actor if request.claim else None,
+        "claimed_by": str(request.claim.actor) if request.claim else None,
         "claimed_at": request.claim.at if request.claim else None,
         "sequence": request.sequence,
         "traceparent": request.traceparent,
@@ -90,7 +91,7 @@ def request_of(row: RowMapping) -> AssistanceRequest:
         expires_at=row["expires_at"],
         expected_response=row["expected_response"],
         notified_at=row["notified_at"],
-        claim=Claim(row["claimed_by"], row["claimed_at"]) if row["claimed_by"] else None,
+        claim=Claim(Actor.parse(row["claimed_by"]), row["claimed_at"]) if row["claimed_by"] else None,
         sequence=row["sequence"],
         traceparent=row["traceparent"],
         correlation_id=row["correlation_id"],
@@ -117,6 +118,7 @@ def delivery_row(delivery: Delivery, priority: Priority) -> dict[str, Any]:
         "parked_at": delivery.due_at if delivery.state is State.PARKED else None,
         "attempts": delivery.attempts,
         "fence": delivery.fence,
+        "changes": delivery.changes,
         "short": delivery.short,
         "lease_owner": None,
         "lease_until": None,
@@ -143,6 +145,7 @@ def delivery_of(row: RowMapping) -> Delivery:
         owed_since=row["owed_since"],
         attempts=row["attempts"],
         fence=row["fence"],
+        changes=row["changes"],
         short=row["short"],
         reference=row["reference"],
         last_error=row["last_error"],
@@ -156,7 +159,7 @@ def event_row(event: Event) -> dict[str, Any]:
         "sequence": event.sequence,
         "type": str(event.type),
         "at": event.at,
-        "actor": event.actor,
+        "actor": str(event.actor) if event.actor else None,
         "data": _dump(event.data) or "{}",
     }
 
@@ -168,9 +171,8 @@ def rerouted_from(topic: str) -> str:
 
 def event_of(row: RowMapping) -> Event:
     """The event behind a row of `events`."""
-    return Event(
-        row["request_id"], row["sequence"], EventType(row["type"]), row["at"], row["actor"], json.loads(row["data"])
-    )
+    actor = Actor.parse(row["actor"]) if row["actor"] else None
+    return Event(row["request_id"], row["sequence"], EventType(row["type"]), row["at"], actor, json.loads(row["data"]))
 
 
 def attempt_row(request_id: str, n: int, fence: int, attempt: Attempt) -> dict[str, Any]:

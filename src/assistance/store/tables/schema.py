@@ -141,6 +141,7 @@ deliveries = Table(
     Column("parked_at", Double),
     Column("attempts", Integer, nullable=False),
     Column("fence", Integer, nullable=False),
+    Column("changes", Integer, nullable=False, server_default="0", comment="of the state; part of the version"),
     Column("short", Boolean, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", Double),
