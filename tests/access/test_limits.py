@@ -26,7 +26,7 @@ def passed(limit: RateLimit, caller: str, requests: int) -> int:
 
 
 def test_a_bucket_holds_one_seconds_worth_and_fills_steadily():
-    """Of many at once as many pass as the rate says; after a tenth of a second a tenth more; never above a second's."""
+    """Of many at once as many pass as the rate allows; after a tenth of a second a tenth more; never more."""
     clock = Clock()
     limit = RateLimit("client", 10, clock)
     assert passed(limit, "a", 30) == 10
@@ -37,7 +37,7 @@ def test_a_bucket_holds_one_seconds_worth_and_fills_steadily():
 
 
 def test_callers_do_not_share_a_bucket():
-    """One who sends too much takes nothing from another."""
+    """A caller that sends too much costs no other one anything."""
     limit = RateLimit("client", 1, Clock())
     assert (passed(limit, "a", 3), passed(limit, "b", 3)) == (1, 1)
 
@@ -57,7 +57,7 @@ def test_a_rate_below_one_still_lets_one_pass():
 
 
 @pytest.mark.parametrize(("rate", "policy"), [(100, "q=100;w=1"), (2.5, "q=2;w=1"), (0.5, "q=1;w=2")])
-def test_the_refusal_says_the_policy_and_when_to_come_back(rate: float, policy: str):
+def test_the_refusal_names_the_policy_and_when_to_retry(rate: float, policy: str):
     """A 429 has Retry-After, RateLimit and RateLimit-Policy, as structured fields with integers."""
     limit = RateLimit("client", rate, Clock())
     passed(limit, "a", 100)
@@ -72,7 +72,7 @@ def test_the_refusal_says_the_policy_and_when_to_come_back(rate: float, policy: 
     }
 
 
-def test_coming_back_when_told_works():
+def test_a_retry_after_retry_after_passes():
     """After the seconds of Retry-After there is room."""
     clock = Clock()
     limit = RateLimit("client", 0.3, clock)
@@ -84,8 +84,8 @@ def test_coming_back_when_told_works():
     limit.spend("a")
 
 
-def test_memory_is_bounded_by_forgetting_who_was_seen_longest_ago():
-    """Beyond the bound the callers that still come are the ones that are remembered."""
+def test_memory_is_bounded_by_forgetting_the_longest_idle():
+    """Beyond the bound the callers that still send are remembered."""
     limit = RateLimit("address", 1, Clock(), most=100)
     limit.spend("regular")
     for number in range(1000):

@@ -1,4 +1,4 @@
-"""Five hundred clients that send a byte a second: each is let go, and nobody else notices."""
+"""Five hundred clients that send a byte a second: each is closed, and no other client is slower."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ STARTS = {"header": HEAD + b"X-Slow: ", "body": HEAD + b"Authorization: %s\r\nCo
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("where", STARTS)
 @ONE_IN_CI
-async def test_slow_connections_are_closed_and_disturb_nobody(
+async def test_slow_connections_are_closed_and_delay_no_other(
     where: str, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
     """All are closed within the limit, and the p99 of steady callers is less than twice what it was."""

@@ -94,7 +94,7 @@ async def test_a_chunked_body_is_counted(url: str):
     assert (above.status, above.problem["type"]) == (413, "/problems/body-too-large")
 
 
-async def test_a_body_that_does_not_come_is_a_408(told: Any):
+async def test_a_body_that_does_not_come_is_a_408(logged: Any):
     """The deadline counts from the end of the header; the answer is counted and logged once, as any other."""
     counted: list[int | None] = []
     async with serve(application(on_answer=counted.append), limits=TimeLimits(body=0.2)) as url:
@@ -102,7 +102,7 @@ async def test_a_body_that_does_not_come_is_a_408(told: Any):
     assert (answer.status, answer.problem["type"]) == (408, "/problems/body-too-slow")
     assert answer.headers["connection"] == "close"
     assert counted == [408]
-    assert [(line["route"], line["status"]) for line in told() if line["event"] == "request"] == [("/echo", 408)]
+    assert [(line["route"], line["status"]) for line in logged() if line["event"] == "request"] == [("/echo", 408)]
 
 
 def holding(app: FastAPI, entered: asyncio.Semaphore, release: asyncio.Event) -> FastAPI:
@@ -134,7 +134,7 @@ async def test_the_target_counts_as_header(url: str):
     assert (answer.status, answer.problem["type"]) == (431, "/problems/header-too-large")
 
 
-async def test_a_client_that_leaves_is_no_failure(told: Any):
+async def test_a_client_that_leaves_is_no_failure(logged: Any):
     """A body that stops half-way because its client has gone is neither a 500 nor an error in the log."""
     answered: list[int | None] = []
     gone = asyncio.Event()
@@ -149,7 +149,7 @@ async def test_a_client_that_leaves_is_no_failure(told: Any):
         await wire.close()
         await asyncio.wait_for(gone.wait(), 10)
     assert answered == [None]
-    lines = [line for line in told() if line["logger"] == "assistance.http"]
+    lines = [line for line in logged() if line["logger"] == "assistance.http"]
     assert [(line["event"], line["level"], line["status"]) for line in lines] == [("request", "info", None)]
 
 
@@ -214,22 +214,22 @@ async def test_without_proxies_of_ours_nothing_that_is_forwarded_counts(url: str
     assert json.loads(answer.body) == {"path": "/plain", "address": "127.0.0.1", "scheme": "http"}
 
 
-async def test_the_access_log_names_the_route_and_nothing_of_what_was_sent(url: str, told: Any):
-    """A line says method, route, status, duration, client and id; no path, query or body."""
+async def test_the_access_log_names_the_route_and_nothing_of_what_was_sent(url: str, logged: Any):
+    """A line has method, route, status, duration, client and id; no path, query or body."""
     await ask(url, head("/things/canary?q=canary", "GET", "X-Request-ID: r-7"))
-    (line,) = [line for line in told() if line["event"] == "request"]
+    (line,) = [line for line in logged() if line["event"] == "request"]
     assert (line["method"], line["route"], line["status"]) == ("GET", "/things/{name}", 200)
     assert (line["client"], line["request_id"], line["level"]) == ("bot-1@clients", "r-7", "info")
     assert line["duration_ms"] > 0
     assert "canary" not in json.dumps(line)
 
 
-async def test_levels_follow_what_happened(url: str, told: Any):
-    """Health is for debugging, refusals are everyday, a failure is an error with its place; its text reaches nobody."""
+async def test_levels_follow_what_happened(url: str, logged: Any):
+    """Health is logged at debug, a refusal at info, a failure as an error with its frames and without its text."""
     answers = [await ask(url, head(target)) for target in ("/livez", "/nowhere", "/broken")]
     assert (answers[2].status, answers[2].problem["title"]) == (500, "Internal Server Error")
     assert b"customer" not in answers[2].body
-    lines = [line for line in told() if line["logger"] == "assistance.http"]
+    lines = [line for line in logged() if line["logger"] == "assistance.http"]
     assert [(line["level"], line.get("status")) for line in lines] == [
         ("debug", 200),
         ("info", 404),
@@ -240,10 +240,10 @@ async def test_levels_follow_what_happened(url: str, told: Any):
     assert "customer text" not in json.dumps(lines)
 
 
-async def test_two_requests_on_one_connection_have_an_id_each(url: str, told: Any):
+async def test_two_requests_on_one_connection_have_an_id_each(url: str, logged: Any):
     """What one request has bound to its log lines is not seen by the next, pipelined or not."""
     wire = await Wire.open(url)
     await wire.send(head("/plain", "GET", "X-Request-ID: a") + head("/plain", "GET", "X-Request-ID: b"))
     assert [(await wire.answer()).headers["x-request-id"] for _ in range(2)] == ["a", "b"]
     await wire.close()
-    assert [line["request_id"] for line in told() if line["event"] == "request"] == ["a", "b"]
+    assert [line["request_id"] for line in logged() if line["event"] == "request"] == ["a", "b"]

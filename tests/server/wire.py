@@ -56,7 +56,7 @@ class Wire:
         return Answer(int(status.split()[1]), headers, body)
 
     async def closed(self) -> bool:
-        """Wait until the other side has nothing more to say, and tell whether it said nothing."""
+        """Wait until the server closes; whether it sent nothing before that."""
         return await self.reader.read() == b""
 
     async def close(self) -> None:

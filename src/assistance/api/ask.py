@@ -71,8 +71,8 @@ async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float
     deliveries: Sequence[Delivery] = accepted.deliveries
     headers: dict[str, str] = {}
     if wait:
-        with services.waiting.seat(scope) as seated:
-            if seated:
+        with services.waiting.slot(scope) as free:
+            if free:
                 request, deliveries = await _told(services, request, deliveries, min(wait, _LONGEST_WAIT))
                 headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
     status = 201 if accepted.how is Acceptance.CREATED else 200

@@ -70,8 +70,8 @@ class _Stream(StreamingResponse):
         self._waiting = services.waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._waiting.seat(scope) as seated:
-            if seated:
+        with self._waiting.slot(scope) as free:
+            if free:
                 await super().__call__(scope, receive, send)
             else:
                 await problem_response(_no_seat(), scope)(scope, receive, send)

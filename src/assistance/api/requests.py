@@ -82,8 +82,8 @@ async def one(request_id: RequestId, request: Request, principal: Reader, servic
     snapshot = old = await look()
     wait, headers = wait_of(request), {}
     if wait and (unchanged(request, etag(old)) or "if-none-match" not in request.headers):
-        with services.waiting.seat(request.scope) as seated:
-            if seated:
+        with services.waiting.slot(request.scope) as free:
+            if free:
                 enough = lambda new: new.version != old.version  # noqa: E731
                 snapshot = await services.waiting.until(request_id, look, enough, wait)
                 headers["Preference-Applied"] = f"wait={wait:g}"

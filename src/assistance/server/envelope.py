@@ -71,13 +71,13 @@ class Envelope:
         try:
             await self._app(scope, receive, answer)
         except ClientDisconnect:
-            pass  # It left before its body was complete: nobody waits for an answer, and nothing has failed here.
+            pass  # The client closed before its body was complete: there is no one to answer, and no failure of ours.
         except Exception as error:  # noqa: BLE001 - the last resort: no request may end without an answer
             problem = error if isinstance(error, Problem) else self._problem_of(error)
             if problem is None:
                 _log.error("request failed", exc_info=error)
                 problem = Problem(500)
-            # An answer that has begun cannot be taken back; uvicorn closes the connection when it does not end.
+            # Two answers: one that has begun stays as it is, and uvicorn closes the connection when it does not end.
             if status is None:
                 await problem_response(problem, scope)(scope, receive, answer)
         finally:

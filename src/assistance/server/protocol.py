@@ -173,7 +173,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(malformed("This is not HTTP/1.1, or its method is not known here."))
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Log nothing: an upgrade that is not wanted is ignored (RFC 9110, section 7.8), and any caller may ask."""
+        """Log nothing: an unsupported upgrade is ignored (RFC 9110, section 7.8), and any client may send one."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Callable[..., Any]) -> None:
         super()._start_asgi_task(cycle, functools.partial(self._run, cycle, app))

@@ -51,7 +51,7 @@ class HttpServer:
         self._state = ConnectionState()
         config, clock, limits = _config(app), clock or SystemClock(), limits or TimeLimits()
         protocol = functools.partial(LimitedProtocol, config, self._state, clock, limits)
-        self._reception = Reception(listener, protocol)
+        self._acceptor = Acceptor(listener, protocol)
         self._tick: asyncio.TimerHandle | None = None
 
     @property
@@ -63,7 +63,7 @@ class HttpServer:
     async def start(self) -> None:
         """Accept connections from now on."""
         self._renew_date()
-        self._reception.open()
+        self._acceptor.open()
 
     def retire(self) -> None:
         """From now on each answer closes its connection; new connections are still served."""
@@ -74,7 +74,7 @@ class HttpServer:
         if self._tick is None:
             return
         self.retire()
-        await self._reception.close()
+        await self._acceptor.close()
         connections, tasks = self._state.connections, self._state.tasks
         # Reset: a request that is on its way to an open connection would be lost.
         await _while(lambda: any(map(_expects_request, connections)), _FIRST_REQUEST_SECONDS)
@@ -103,7 +103,7 @@ async def _while(condition: Callable[[], bool], seconds: float) -> None:
                 await asyncio.sleep(_POLL)
 
 
-class Reception:
+class Acceptor:
     """Accepts connections on `listener`, from `open` to `close`, and gives each a protocol of its own.
 
     uvloop's own server accepts one connection in each iteration of the loop
@@ -161,7 +161,7 @@ class Reception:
         try:
             await self._loop.connect_accepted_socket(self._protocol, client)
         except OSError:
-            client.close()  # It has left already.
+            client.close()  # The client has closed it already.
 
 
 def listen(host: str, port: int) -> socket.socket:
