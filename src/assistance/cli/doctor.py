@@ -135,7 +135,7 @@ def _inspected(path: Path) -> str:
     try:
         lock(path).close()
     except StoreRefusedError as error:
-        return f"not looked at, a service is running: {error}"
+        return f"not inspected, a service is running: {error}"
     if not os.access(path, os.W_OK):
         raise StoreRefusedError(f"{path} cannot be written to")
     writing, reading = sqlite_engines(path)
