@@ -147,6 +147,8 @@ async def test_the_largest_message_fits(fake: FakeSlack, http: Http) -> None:
         fields=tuple((f"Label {n}", "v" * 5_000) for n in range(60)),
         links=tuple(Link(f"Label {n}" * 50, "https://x.example/" + "p" * 900) for n in range(60)),
         urgent=True,
+        since="Since",
+        rest="… The rest is in the service.",
     )
     await slack_at(fake.api_url).send(message, http)
     (arrived,) = fake.messages
@@ -189,6 +191,16 @@ async def test_links_are_links_and_nothing_else(fake: FakeSlack, http: Http) -> 
         "<https://x.example/?q=a%7Cb%3Ec&amp;d=%3Ce%3E|a|b&gt;c>",
         "<http://y.example|http://y.example>",
     ]
+
+
+async def test_the_time_is_shown_in_the_zone_of_each_reader(fake: FakeSlack, http: Http) -> None:
+    """With the label that the message brings; without a label there is no time."""
+    await slack_at(fake.api_url).send(replace(MESSAGE, since="Since"), http)
+    await slack_at(fake.api_url).send(MESSAGE, http)
+    labelled, bare = (message.blocks for message in fake.messages)
+    date = "<!date^1795435200^{date_short_pretty} {time}|2026-11-23 12:00 UTC>"
+    assert labelled[-1]["elements"] == [{"type": "mrkdwn", "text": f"Since {date}"}]
+    assert bare == labelled[:-1]
 
 
 async def test_an_urgent_message_is_seen_to_be_urgent(fake: FakeSlack, http: Http) -> None:

@@ -45,7 +45,7 @@ def server() -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def databases(server: Cluster) -> Postgres:
     """What is on it."""
-    return Postgres(server.url, own=True)
+    return Postgres(server.url)
 
 
 @asynccontextmanager

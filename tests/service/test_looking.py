@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.fakes.clock import until
 from tests.fakes.service import Service
 
 MINE = "request-assistance"
@@ -58,13 +57,14 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(service: Service
     assert (await service.call("GET", path, headers={"If-None-Match": '"x"'}))[0] == 200
 
 
+@pytest.mark.main_flow
 async def test_a_patient_look_is_answered_when_there_is_news(service: Service):
     """`Prefer: wait=20` holds until the request changes, not until the time is over."""
     asked = await service.ask("pricing")
     await service.when(asked["id"], "notified")
     path = f"/assistance/{asked['id']}"
     looking = asyncio.create_task(service.call("GET", path, headers={"Prefer": "wait=20"}))
-    await until(lambda: service.house.store.changes._watched)
+    assert not (await asyncio.wait({looking}, timeout=0.3))[0]
     assert (await service.call("POST", f"{path}/cancel"))[0] == 200
     async with asyncio.timeout(5):
         status, body, answer = await looking
@@ -73,6 +73,7 @@ async def test_a_patient_look_is_answered_when_there_is_news(service: Service):
     assert "Preference-Applied" not in answer.headers
 
 
+@pytest.mark.main_flow
 async def test_the_list_comes_in_pages_newest_first(service: Service):
     """Each request once over all pages, though new ones come in meanwhile; `Link` leads on and keeps the filters."""
     asked = [(await service.ask("pricing", metadata={"n": n}))["id"] for n in range(5)]

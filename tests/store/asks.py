@@ -12,12 +12,12 @@ from assistance.model import (
     Condition,
     Delivery,
     Event,
-    EventType,
     Kind,
     Outcome,
     Snapshot,
     State,
     Status,
+    Transition,
     uuid7,
 )
 from assistance.store import (
@@ -140,10 +140,10 @@ async def events(store: Store, request_id: str) -> list[Event]:
     return await store.time_line(request_id)
 
 
-async def move(store: Store, request_id: str, to: Status | None, type_: EventType | None = None) -> Snapshot:
-    """Take a request to another status; None: somebody gives it back."""
-    happened = type_ or (EventType.RELEASED if to is None else EventType(to))
-    return await store.move(Move(Command(request_id, Actor.parse("slack:U1 Ana"), NOW + 1), to, happened))
+async def move(store: Store, request_id: str, to: Status | None) -> Snapshot:
+    """Take a request to another status; None: release it."""
+    transition = next(each for each in Transition if each.status is to)
+    return await store.move(Move(Command(request_id, Actor("slack", "U1", "Ana"), NOW + 1), transition))
 
 
 def update(of: Delivery, n: int, **changes: Any) -> Delivery:

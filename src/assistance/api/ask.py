@@ -7,19 +7,16 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
-from assistance.access.access import forbidden
-from assistance.access.callers import requester
+from assistance.access.callers import caller_of, requester
 from assistance.access.conditions import wait_of
 from assistance.access.json_body import described, fingerprint, read_json, validate
 from assistance.access.services import Services
 from assistance.api.openapi.fields import takes
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AcceptedRequest
-from assistance.intake import Ask, Caller, answer
+from assistance.intake import Ask, answer
 from assistance.model import AssistanceRequest, Delivery, Status
-from assistance.security.tokens.scopes import REQUEST, may_request, topics_for
 from assistance.server.problems import Problem
-from assistance.server.spans import traceparent
 from assistance.store import Acceptance, Accepted, StoreUnavailableError
 from assistance.telemetry import Metrics
 
@@ -52,27 +49,19 @@ async def ask(request: Request) -> Response:
     """
     services: Services = request.app.state.services
     principal = await requester(request)
-    clock, metrics = services.clock, services.metrics
-    started = clock.monotonic()
     key = _key(request)
     value = await read_json(request)
     body = validate(Ask, value)
-    topic = services.routing.current.known_topic(body.topic, topics_for(principal))
-    if not may_request(principal, topic.name):
-        raise forbidden(f"{REQUEST}:{topic.name}")
-    request.scope["state"]["topic"] = topic.name
-    caller = Caller(principal.subject, request.scope["state"]["request_id"], traceparent(request.headers))
+    request.scope["state"]["counted"] = True  # by the intake, whatever becomes of it
+    caller = caller_of(principal, request)
     accepted = await services.intake.accept(body, caller, (key, fingerprint(value)) if key else None)
-    metrics.request(topic.name, accepted.how)
-    metrics.accepted(clock.monotonic() - started)
     return await _answer(services, accepted, body, wait_of(request), request.scope)
 
 
 def count_refusal(metrics: Metrics, scope: Scope) -> None:
-    """Count a request that was refused, if it was an ask: for the outermost layer, as some never get to `ask`."""
-    if scope["path"] == "/assistance" and scope["method"] == "POST":
-        # A caller's own word for a topic would make as many series as it likes.
-        metrics.request(scope["state"].get("topic", "unknown"), "refused")
+    """Count a `POST /assistance` that was refused before it came to the intake; the outermost layer knows of all."""
+    if scope["path"] == "/assistance" and scope["method"] == "POST" and "counted" not in scope["state"]:
+        metrics.request("unknown", "refused")
 
 
 async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float | None, scope: Scope) -> Response:

@@ -12,7 +12,7 @@ from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AssistanceRequest
 from assistance.api.requests import RequestId, own
 from assistance.intake import Said
-from assistance.model import Snapshot, represent
+from assistance.model import Snapshot, Transition, represent
 
 routes = APIRouter(tags=["assistance"])
 
@@ -32,7 +32,7 @@ class Words(BaseModel):
 async def cancel(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:
     """Call it off: nothing more goes out but the news that nobody waits any more."""
     seen = await own(services, request_id, principal)
-    return changed(await services.desk.cancel(seen[0].id, actor_of(principal), if_match_of(request)))
+    return changed(await services.desk.move(Transition.CANCEL, seen[0].id, actor_of(principal), if_match_of(request)))
 
 
 @routes.post(

@@ -1,6 +1,5 @@
 """For operators: what is owed and why, the configuration, the channels."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -9,19 +8,16 @@ from pydantic_core import to_json
 
 from assistance.access.callers import Here, Manager, actor_of, manager
 from assistance.access.json_body import described, read_json, validate
-from assistance.access.services import Services
 from assistance.api.openapi.fields import told
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import ChannelList, DeliveryList, TestAnswer
 from assistance.api.parameters import Moment
-from assistance.api.requests import RequestId, canonical
+from assistance.api.requests import RequestId
 from assistance.intake import Urgency
-from assistance.model import Attempt, Delivery, Priority, State, rfc3339, rfc3339_or_none
+from assistance.model import Attempt, Delivery, Priority, rfc3339, rfc3339_or_none
 from assistance.routing import explain, parse_moment
 from assistance.server.problems import Problem
 from assistance.store import NotFoundError
-
-_SEND_SECONDS = 20.0
 
 
 class ExplainBody(BaseModel):
@@ -42,7 +38,7 @@ routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])
 )
 async def deliveries(request_id: RequestId, services: Here) -> Response:
     """Everything owed for a request, with every try."""
-    found = await services.store.tries(canonical(request_id))
+    found = await services.store.tries(request_id)
     if not found:
         raise NotFoundError(request_id)
     return _json({"data": [delivery_shown(*each) for each in found]})
@@ -55,22 +51,8 @@ async def deliveries(request_id: RequestId, services: Here) -> Response:
 )
 async def erase(request_id: RequestId, principal: Manager, services: Here) -> Response:
     """Erase what the customer wrote, and what was answered, here and in channels that can."""
-    actor, id_ = actor_of(principal), canonical(request_id)
-    seen = (await services.desk.erase(id_, actor)).deliveries
-    if not _arrived(seen):
-        # A message that is being sent has the words still, and cannot be named before it has arrived.
-        await services.waiting.until(id_, lambda: _deliveries(services, id_), _arrived, _SEND_SECONDS)
-        await services.desk.erase(id_, actor)
+    await services.desk.erase(request_id, actor_of(principal))
     return Response(status_code=204)
-
-
-async def _deliveries(services: Services, request_id: str) -> Sequence[Delivery]:
-    seen = await services.store.get(request_id)
-    return seen[1] if seen else ()
-
-
-def _arrived(owed: Sequence[Delivery]) -> bool:
-    return all(delivery.state is not State.SENDING for delivery in owed)
 
 
 @routes.post(

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AfterValidator
 from pydantic_core import to_json
 
 from assistance.access.callers import Here, Reader
@@ -19,7 +20,18 @@ from assistance.security import Principal
 from assistance.security.tokens.scopes import may_read_all, may_request, topics_for
 from assistance.store import NotFoundError, RequestFilter
 
-RequestId = Annotated[str, Path(description="The request's id.", json_schema_extra={"format": "uuid"})]
+
+def _canonical(request_id: str) -> str:
+    """The id in its one form. Raises NotFoundError for what cannot be an id."""
+    try:
+        return str(UUID(request_id))
+    except ValueError:
+        raise NotFoundError(request_id) from None
+
+
+RequestId = Annotated[
+    str, AfterValidator(_canonical), Path(description="The request's id.", json_schema_extra={"format": "uuid"})
+]
 
 
 routes = APIRouter(tags=["assistance"])
@@ -27,7 +39,7 @@ routes = APIRouter(tags=["assistance"])
 
 async def visible(services: Services, request_id: str, principal: Principal) -> Snapshot:
     """The request with its deliveries. Raises NotFoundError for what is not the caller's to see."""
-    seen = await services.store.get(canonical(request_id))
+    seen = await services.store.get(request_id)
     if seen is None or not (may_read_all(principal) or await _is_own(services, principal, seen)):
         raise NotFoundError(request_id)
     return seen
@@ -35,7 +47,7 @@ async def visible(services: Services, request_id: str, principal: Principal) -> 
 
 async def own(services: Services, request_id: str, principal: Principal) -> Snapshot:
     """The request with its deliveries. Raises NotFoundError for what the caller did not ask for itself."""
-    seen = await services.store.get(canonical(request_id))
+    seen = await services.store.get(request_id)
     if seen is None or not await _is_own(services, principal, seen):
         raise NotFoundError(request_id)
     return seen
@@ -73,7 +85,7 @@ async def one(request_id: RequestId, request: Request, principal: Reader, servic
         with services.waiting.seat(request.scope) as seated:
             if seated:
                 enough = lambda new: new.version != old.version  # noqa: E731
-                snapshot = await services.waiting.until(canonical(request_id), look, enough, wait)
+                snapshot = await services.waiting.until(request_id, look, enough, wait)
                 headers["Preference-Applied"] = f"wait={wait:g}"
     headers["ETag"] = etag(snapshot)
     if unchanged(request, headers["ETag"]):
@@ -113,11 +125,3 @@ async def page(
     body = {"data": [represent(*seen) for seen in found[:limit]], "next_cursor": following}
     headers = {"Link": next_link(request, following)} if following else {}
     return Response(to_json(body), 200, headers, "application/json")
-
-
-def canonical(request_id: str) -> str:
-    """The id in its one form. Raises NotFoundError for what cannot be one."""
-    try:
-        return str(UUID(request_id))
-    except ValueError:
-        raise NotFoundError(request_id) from None

@@ -12,7 +12,8 @@ from assistance.api.followups import Words, changed
 from assistance.api.openapi.fields import takes
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AssistanceRequest
-from assistance.api.requests import RequestId, canonical
+from assistance.api.requests import RequestId
+from assistance.model import Transition
 
 _MOVED = documented(401, 403, 404, 409, 412, 503, ok=AssistanceRequest, tells={200: ["ETag"]})
 _SAID = documented(400, 401, 403, 404, 409, 412, 415, 422, 503, ok=AssistanceRequest, tells={200: ["ETag"]})
@@ -29,33 +30,31 @@ class Destination(BaseModel):
 @routes.post("/claim", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def claim(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Take it. Of two who claim at once one has it; the other gets 409 with `claimed_by`."""
-    moved = await services.desk.claim(canonical(request_id), actor_of(principal), if_match_of(request))
-    assert moved.request.claim is not None
-    services.metrics.claimed(moved.request.topic, moved.request.claim.at - moved.request.created_at)
+    moved = await services.desk.move(Transition.CLAIM, request_id, actor_of(principal), if_match_of(request))
     return changed(moved)
 
 
 @routes.post("/release", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def release(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Give it back, whoever had it."""
-    return changed(await services.desk.release(canonical(request_id), actor_of(principal), if_match_of(request)))
+    return changed(await services.desk.move(Transition.RELEASE, request_id, actor_of(principal), if_match_of(request)))
 
 
 @routes.post("/resolve", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def resolve(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """The customer was helped."""
-    return changed(await services.desk.resolve(canonical(request_id), actor_of(principal), if_match_of(request)))
+    return changed(await services.desk.move(Transition.RESOLVE, request_id, actor_of(principal), if_match_of(request)))
 
 
 @routes.post("/reply", response_model=None, openapi_extra=described(Words) | takes("If-Match"), responses=_SAID)
 async def reply(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Say something to the customer: the bot finds it in the events."""
     text = validate(Words, await read_json(request)).text
-    return changed(await services.desk.reply(canonical(request_id), actor_of(principal), text, if_match_of(request)))
+    return changed(await services.desk.reply(request_id, actor_of(principal), text, if_match_of(request)))
 
 
 @routes.post("/reroute", response_model=None, openapi_extra=described(Destination) | takes("If-Match"), responses=_SAID)
 async def reroute(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """It is not ours: the people of another topic are told, with its clock and its history."""
-    topic = services.routing.current.known_topic(validate(Destination, await read_json(request)).topic)
-    return changed(await services.desk.reroute(canonical(request_id), actor_of(principal), topic, if_match_of(request)))
+    topic = validate(Destination, await read_json(request)).topic
+    return changed(await services.desk.reroute(request_id, actor_of(principal), topic, if_match_of(request)))

@@ -92,6 +92,7 @@ async def open_house(
         opened.push_async_callback(asyncio.to_thread, store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)
+        waiting = WaitingRoom(store, settings.max_concurrency)
         house = House(
             settings=settings,
             clock=clock,
@@ -99,11 +100,11 @@ async def open_house(
             store=store,
             http=http,
             jwks=_jwks(settings, http, clock.machine, metrics, dev=dev),
-            desk=Desk(store, clock, lambda: routing.current, dispatcher),
+            desk=Desk(store, clock, lambda: routing.current, dispatcher, metrics=metrics, waiting=waiting),
             metrics=metrics,
             tracing=tracing,
             health=Health(store, clock, dispatcher, routing, accepts=role is not Role.DISPATCHER),
-            waiting=WaitingRoom(store, settings.max_concurrency),
+            waiting=waiting,
             dispatcher=dispatcher,
             backlog=_backlog(store, clock, routing),
             auditor=_auditor(store, clock, routing),
@@ -193,7 +194,7 @@ def _api(house: House, *, role: Role) -> FastAPI:
             RateLimit("client", settings.rate_limit, clock),
             RateLimit("address", settings.rate_limit_unauthenticated, clock),
         ),
-        intake=Intake(house.store, lambda: house.routing.current, clock, uuid7, house.dispatcher),
+        intake=Intake(house.store, lambda: house.routing.current, clock, house.metrics, house.dispatcher),
         desk=house.desk,
         store=house.store,
         waiting=house.waiting,

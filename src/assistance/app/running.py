@@ -21,9 +21,10 @@ from assistance.app.timekeeping import TimeKeeping
 from assistance.routing import Routing, RoutingError, load
 from assistance.server.server import HttpServer, listen
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
-from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
+from assistance.store import Recovery, StoreRefusedError
 from assistance.telemetry import Logs, set_up_log_export, set_up_logging
 from assistance.watch.dead_man import ping_while_well
+from assistance.watch.upkeep import expire, retain
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,6 @@ _LATEST = LINGER + _DRAIN_SECONDS + 7.0
 """Seconds after SIGTERM at which the process exits even if it still waits, for a database that hangs, say."""
 _LAST_LINE = 0.5
 """Seconds to write the log when the process exits at once."""
-_EXPIRE_EVERY = 1.0
-_RETAIN_EVERY = 3600.0
 _OBSERVE_EVERY = 1.0
 
 
@@ -52,7 +51,7 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     settings = _settings(environ, dev=dev)
     export = set_up_log_export(settings.environ, __version__)
     logs = set_up_logging(form=settings.log_format, level=settings.log_level, export=export)
-    logs.watch(asyncio.get_running_loop())
+    logs.handle_errors_of(asyncio.get_running_loop())
     try:
         with _listener(host, port) as listener:
             async with open_house(settings, dev=dev, role=role) as house:
@@ -169,8 +168,8 @@ def _background(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, An
     if house.dispatcher is not None:
         yield house.dispatcher.run()
         yield house.store.listen(house.dispatcher.wake)
-        yield _expire(house)
-        yield _retain(house)
+        yield expire(house.store, house.clock)
+        yield retain(house.store, house.clock)
 
 
 async def _well(house: House) -> bool:
@@ -183,21 +182,6 @@ async def _observe(house: House, stop: asyncio.Event) -> None:
         if house.store.broken:
             stop.set()
         await house.clock.sleep(_OBSERVE_EVERY)
-
-
-async def _expire(house: House) -> None:
-    while True:
-        with suppress(StoreUnavailableError):
-            await house.desk.expire()
-        await house.clock.sleep(_EXPIRE_EVERY)
-
-
-async def _retain(house: House) -> None:
-    while True:
-        with suppress(StoreUnavailableError):
-            forgotten = await house.desk.retain()
-            log.info("retained", keys=forgotten.keys, erased=forgotten.erased, deleted=forgotten.deleted)
-        await house.clock.sleep(_RETAIN_EVERY)
 
 
 def _handle_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:

@@ -6,10 +6,9 @@ from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
 from assistance.model.ids import first_uuid7, uuid7
-from assistance.model.message import Message
+from assistance.model.message import Action, Message, cut, minute, one_line, readable
 from assistance.model.request import (
     MOST_FOLLOW_UPS,
-    MOVES,
     OPEN,
     AssistanceRequest,
     Claim,
@@ -17,15 +16,16 @@ from assistance.model.request import (
     Link,
     Priority,
     Status,
+    Transition,
 )
 from assistance.model.snapshot import Snapshot, represent
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
     "MOST_FOLLOW_UPS",
-    "MOVES",
     "OPEN",
     "OWED",
+    "Action",
     "Actor",
     "AssistanceRequest",
     "Attempt",
@@ -49,11 +49,16 @@ __all__ = [
     "Status",
     "SteadyClock",
     "SystemClock",
+    "Transition",
     "TryLater",
     "Undeliverable",
     "Verdict",
     "When",
+    "cut",
     "first_uuid7",
+    "minute",
+    "one_line",
+    "readable",
     "represent",
     "rfc3339",
     "rfc3339_or_none",

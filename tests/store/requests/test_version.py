@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.store.asks import GONE, ME, NOW, ask, dequeue, failover, move, new, notice, outcome, request
 
-from assistance.model import Actor, EventType, State, Status
+from assistance.model import Actor, State, Status, Transition
 from assistance.store import (
     ChangedError,
     Command,
@@ -81,8 +81,8 @@ async def test_a_skipped_and_a_retried_delivery(store: Store):
 
 
 MOVES: dict[str, Callable[[Store, Command], Awaitable[object]]] = {
-    "cancel": lambda store, command: store.move(Move(command, Status.CANCELLED, EventType.CANCELLED)),
-    "claim": lambda store, command: store.move(Move(command, Status.CLAIMED, EventType.CLAIMED)),
+    "cancel": lambda store, command: store.move(Move(command, Transition.CANCEL)),
+    "claim": lambda store, command: store.move(Move(command, Transition.CLAIM)),
     "follow up": lambda store, command: store.follow_up(FollowUp(command, "More")),
     "reply": lambda store, command: store.reply(Reply(command, "Soon")),
     "reroute": lambda store, command: store.reroute(Reroute(command, "pricing", "Pricing", (), None)),

@@ -15,9 +15,8 @@ from jinja2 import Environment
 from pydantic import AfterValidator, Field
 
 from assistance.channels._channel import Channel
-from assistance.channels._text import cut, one_line, readable, web_links
 from assistance.channels.email.smtp import Server, run_session
-from assistance.model import Message, Misconfigured, Reason
+from assistance.model import Message, Misconfigured, Reason, cut, one_line, readable
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError, Secret
 
@@ -162,5 +161,5 @@ def _html(message: Message) -> str:
         title=one_line(message.title),
         body=readable(message.body),
         fields=[(one_line(label), readable(value)) for label, value in message.fields],
-        links=web_links(message),
+        links=message.web_links,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import MOVES, AssistanceRequest, Claim, Event, EventType, Snapshot, Status
+from assistance.model import AssistanceRequest, Claim, Event, EventType, Snapshot, Status, Transition
 from assistance.store.requests.locking import (
     Command,
     each_or_refusal,
@@ -23,11 +23,10 @@ _EXPIRE_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Takes the request to `status`, which the time line calls `type`; None: back to where it was before a claim."""
+    """Makes a transition."""
 
     command: Command
-    status: Status | None
-    type: EventType
+    transition: Transition
 
 
 def move(connection: Connection, items: Sequence[Move]) -> list[Snapshot | Exception]:
@@ -36,26 +35,20 @@ def move(connection: Connection, items: Sequence[Move]) -> list[Snapshot | Excep
 
 
 def _move(connection: Connection, item: Move) -> Snapshot:
-    found = lock_request(connection, item.command, _from(item.status))
+    found = lock_request(connection, item.command, item.transition.allowed)
     before, owed = found.request, found.deliveries
-    after = record(connection, before, _after(before, item), item.command, (item.type, {}))
+    after = record(connection, before, _after(before, item), item.command, (item.transition.event, {}))
     if after.status in OVER:
         owed = skip_waiting(connection, owed)
     return enqueue_updates(connection, after, owed, item.command.now)
 
 
-def _from(status: Status | None) -> frozenset[Status]:
-    """Where a request may come from."""
-    if status is None:
-        return frozenset({Status.CLAIMED})
-    return frozenset(before for before, after in MOVES.items() if status in after)
-
-
 def _after(before: AssistanceRequest, item: Move) -> AssistanceRequest:
-    if item.status is None:
+    status = item.transition.status
+    if status is None:
         return replace(before, status=untaken(before), claim=None)
-    claim = Claim(item.command.actor, item.command.now) if item.type is EventType.CLAIMED else before.claim
-    return replace(before, status=item.status, claim=claim)
+    claim = Claim(item.command.actor, item.command.now) if status is Status.CLAIMED else before.claim
+    return replace(before, status=status, claim=claim)
 
 
 def untaken(request: AssistanceRequest) -> Status:
