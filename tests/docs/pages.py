@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in sorted(PAGES)}
 SHELLS = {"sh", "bash"}
-LANGUAGES = {*SHELLS, "", "http", "ini", "json", "python", "text", "yaml"}
+LANGUAGES = {*SHELLS, "", "diff", "http", "ini", "json", "python", "text", "yaml"}
 PROGRAMS = (
     r"assistance|chronyc|cp|curl|deploy/[\w/]+|docker|helm|kubectl|litestream|make|mkdir|openssl|pg_\w+|pip|poe|promtool"
     r"|psql|pytest|python3?|sudo|terraform|uv"
