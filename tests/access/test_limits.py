@@ -18,7 +18,7 @@ def passed(limit: RateLimit, caller: str, requests: int) -> int:
     count = 0
     for _ in range(requests):
         try:
-            limit.take(caller)
+            limit.spend(caller)
         except Problem:
             continue
         count += 1
@@ -62,7 +62,7 @@ def test_the_refusal_says_the_policy_and_when_to_come_back(rate: float, policy: 
     limit = RateLimit("client", rate, Clock())
     passed(limit, "a", 100)
     with pytest.raises(Problem) as refused:
-        limit.take("a")
+        limit.spend("a")
     wait = "2" if rate < 1 else "1"
     assert refused.value.status_code == 429
     assert refused.value.headers == {
@@ -76,22 +76,22 @@ def test_coming_back_when_told_works():
     """After the seconds of Retry-After there is room."""
     clock = Clock()
     limit = RateLimit("client", 0.3, clock)
-    limit.take("a")
+    limit.spend("a")
     with pytest.raises(Problem) as refused:
-        limit.take("a")
+        limit.spend("a")
     assert refused.value.headers is not None
     clock.seconds += int(refused.value.headers["Retry-After"])
-    limit.take("a")
+    limit.spend("a")
 
 
 def test_memory_is_bounded_by_forgetting_who_was_seen_longest_ago():
     """Beyond the bound the callers that still come are the ones that are remembered."""
     limit = RateLimit("address", 1, Clock(), most=100)
-    limit.take("regular")
+    limit.spend("regular")
     for number in range(1000):
-        limit.take(f"passer-by {number}")
+        limit.spend(f"passer-by {number}")
         assert passed(limit, "regular", 1) == 0
-    assert len(limit._full_at) <= 100
+    assert len(limit._arrivals) <= 100
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,16 @@ def test_memory_is_bounded_by_forgetting_who_was_seen_longest_ago():
         ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:0db8:0001:0002"),
+        ("2001:db8:1:2::9%eth0", "2001:0db8:0001:0002"),
+        ("::ffff:192.0.2.7%x", "192.0.2.7"),
         ("", ""),
+        ("unknown", ""),
+        ("192.0.2.7:80", ""),
+        ("[2001:db8::1", ""),
+        ("fe80::1%", "fe80:0000:0000:0000"),
+        ("\xe9" * 9_000, ""),
     ],
 )
 def test_a_whole_ipv6_network_is_one_caller(address: str, key: str):
-    """An address counts as such in IPv4, as its network of 64 bits in IPv6."""
+    """An address counts as such in IPv4, as its network of 64 bits in IPv6, whatever its zone; others share a key."""
     assert address_key(address) == key

@@ -16,12 +16,12 @@ from threading import Event
 from typing import Any
 
 from sqlalchemy import Engine, event
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from assistance.api import ask
 from assistance.channels import slack
 from assistance.cli import main
 from assistance.dispatch import delivering, dispatcher, housekeeping
-from assistance.server import envelope
 from assistance.store import Acceptance, Accepted, store
 from assistance.store.engine import postgresql, reader, sqlite, writer
 from assistance.store.queue import outcomes
@@ -172,7 +172,7 @@ def amid_answer(pass_: Callable[[], None]) -> None:
         if message.get("status") == 201:
             pass_()
 
-    before = put(envelope._Answer, "__call__", say)
+    before = put(RequestResponseCycle, "send", say)
 
 
 def after_claim(pass_: Callable[[], None]) -> None:

@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from tests.fakes.clock import until
 from tests.proofs.load import ticks
-from tests.server.wire import Wire, application, ask, head, post
+from tests.server.wire import Wire, application, ask, head, held, post
 
 from assistance.sandbox.fake import reset
+from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 
 UNREAD_SECONDS = 1.0
@@ -67,24 +68,11 @@ async def test_half_a_request_and_no_more_is_not_waited_for():
             await wire.close()
 
 
-def held(app: FastAPI, release: asyncio.Event) -> list[bool]:
-    """A route that answers when it may; the list grows with everybody who is inside."""
-    inside: list[bool] = []
-
-    @app.post("/held")
-    async def hold() -> str:
-        inside.append(True)
-        await release.wait()
-        return "done"
-
-    return inside
-
-
 async def test_a_client_that_does_not_read_loses_its_place():
     """It asks for more than the connection holds and reads nothing: it is cut off, and the next one is served."""
     app = application(max_concurrency=1)
     large(app)
-    async with serve(app, unread_seconds=UNREAD_SECONDS) as url:
+    async with serve(app, limits=TimeLimits(unread=UNREAD_SECONDS)) as url:
         deaf = await unread(url, 100)
         await until_taken(url)
         async with asyncio.timeout(10):
@@ -97,7 +85,7 @@ async def test_a_client_that_reads_slowly_is_heard_out():
     """As long as it reads on it gets all of it, however much longer than the limit that takes."""
     app = application()
     large(app)
-    async with serve(app, unread_seconds=UNREAD_SECONDS) as url:
+    async with serve(app, limits=TimeLimits(unread=UNREAD_SECONDS)) as url:
         slow = await unread(url, 60)
         read = 0
         async for _ in ticks(30, 2 * UNREAD_SECONDS):

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
-from tests.server.wire import Wire, application, ask, head
+from tests.fakes.clock import until
+from tests.server.wire import Wire, application, ask, head, held, post
 
+from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 
 HEADER_SECONDS = 0.3
@@ -17,7 +19,7 @@ PATIENT = 20.0
 @pytest.fixture
 async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     seconds = HEADER_SECONDS if request.node.get_closest_marker("alone") else PATIENT
-    async with serve(application(), header_seconds=seconds) as url:
+    async with serve(application(), limits=TimeLimits(header=seconds)) as url:
         wire = await Wire.open(url)
         yield wire
         await wire.close()
@@ -90,8 +92,63 @@ async def test_garbage_within_a_body_never_ends_in_two_answers(wire: Wire):
 
 
 async def test_garbage_after_a_whole_request_takes_no_answer_from_it(wire: Wire):
-    """The application has the body and may have stored it: what it has done is not called malformed."""
+    """The application has the body and may have stored it: its answer is sent, and then the connection is closed."""
     await wire.send(head("/echo", "POST", "Content-Length: 2") + b"hi" + b"nonsense\r\n\r\n")
+    answer = await wire.answer()
+    assert (answer.status, answer.body, answer.headers["connection"]) == (200, b"hi", "close")
+    assert await wire.closed()
+
+
+async def test_half_a_header_takes_no_answer_from_the_request_before_it():
+    """The header's deadline passes while the first answer is being made: it is sent, and the connection is closed."""
+    app, release = application(), asyncio.Event()
+    inside = held(app, release)
+    async with serve(app, limits=TimeLimits(header=HEADER_SECONDS)) as url:
+        wire = await Wire.open(url)
+        await wire.send(post(b"1", target="/held") + b"GET /pl")
+        await until(lambda: inside)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wire.closed(), HEADER_SECONDS * 2)
+        release.set()
+        answer = await wire.answer()
+        assert (answer.status, answer.body, answer.headers["connection"]) == (200, b'"done"', "close")
+        assert await wire.closed()
+        await wire.close()
+
+
+async def test_the_time_of_a_body_does_not_run_while_the_request_before_it_is_under_way():
+    """The server itself reads no more then; afterwards the body has its time, and is a 408."""
+    app, release = application(), asyncio.Event()
+    inside = held(app, release)
+    async with serve(app, limits=TimeLimits(body=HEADER_SECONDS)) as url:
+        wire = await Wire.open(url)
+        await wire.send(post(b"1", target="/held") + head("/echo", "POST", "Content-Length: 9") + b"half")
+        await until(lambda: inside)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wire.closed(), HEADER_SECONDS * 2)
+        release.set()
+        assert [(await wire.answer()).status for _ in range(2)] == [200, 408]
+        assert await wire.closed()
+        await wire.close()
+
+
+async def test_an_answer_that_comes_before_the_body_is_not_lost(wire: Wire):
+    """A client that sends megabytes all the same still reads it: the server closes its own direction first."""
+    await wire.send(head("/plain", "POST", "Transfer-Encoding: chunked"))
+    for _ in range(150):
+        await wire.send(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+    assert (await wire.answer()).status == 405
+    assert await wire.closed()
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_only_where_it_is_read(wire: Wire):
+    """`Expect: 100-continue`: the gate refuses from the header alone, else the first read sends the 100."""
+    await wire.send(head("/echo", "POST", "Content-Length: 2", "Expect: 100-continue"))
+    assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await wire.send(b"hi")
+    assert (await wire.answer()).body == b"hi"
+    await wire.send(head("/echo", "POST", "Content-Length: 2000000", "Expect: 100-continue"))
+    assert (await wire.answer()).status == 413
     assert await wire.closed()
 
 
@@ -167,7 +224,7 @@ async def test_a_trailer_adds_nothing_to_the_header(wire: Wire):
 @pytest.mark.alone
 async def test_slow_connections_hold_up_nobody():
     """With 200 connections that send half a header, others are served at once, and the 200 are closed in time."""
-    async with serve(application(), header_seconds=2.0) as url:
+    async with serve(application(), limits=TimeLimits(header=2.0)) as url:
         slow = []
         for _ in range(200):
             # At once: a connection that brings nothing is closed without a word.

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.fakes.clock import until
 
-from assistance.server.reception import Reception
+from assistance.server.server import Reception
 
 Come = Callable[[int], list[socket.socket]]
 
@@ -112,7 +112,7 @@ async def test_without_file_descriptors_nobody_is_let_in_for_a_while(
 ):
     """It says so once and does not spin; then all who waited come in."""
     clients = come(3)
-    reception = Reception(cast("socket.socket", Exhausted(listener, times=1)), guests.protocol, pause=0.05)
+    reception = Reception(cast("socket.socket", Exhausted(listener, times=1)), guests.protocol)
     with capture_logs() as logs:
         reception.open()
         await until(lambda: len(guests) == len(clients))
@@ -122,7 +122,7 @@ async def test_without_file_descriptors_nobody_is_let_in_for_a_while(
 
 async def test_closing_during_the_pause_is_no_trouble(listener: socket.socket, come: Come, guests: Guests):
     """Nothing opens again afterwards."""
-    reception = Reception(cast("socket.socket", Exhausted(listener, times=1)), guests.protocol, pause=0.01)
+    reception = Reception(cast("socket.socket", Exhausted(listener, times=1)), guests.protocol)
     clients = come(1)
     with capture_logs() as logs:
         reception.open()

@@ -45,7 +45,7 @@ class Access:
             token = _token(request)
             principal = self._verifier.verify_cached(token) or await self._verifier.verify(token)
         except InvalidToken as error:
-            self._per_address.take(address_key(request.client.host if request.client else ""))
+            self._per_address.spend(address_key(request.client.host if request.client else ""))
             raise unauthorized(error.detail) from None
         except CannotVerify as error:
             log.warning("token_not_checkable", reason=error.reason)
@@ -57,7 +57,7 @@ class Access:
                 headers={"Retry-After": "5"},
             ) from None
         request.scope["state"]["client"] = principal.subject
-        self._per_client.take(principal.subject)
+        self._per_client.spend(principal.subject)
         return principal
 
 

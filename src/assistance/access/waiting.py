@@ -44,7 +44,7 @@ class WaitingRoom:
             yield False
             return
         self._free -= 1
-        scope["state"].get("leave", _stay)()
+        scope["state"].get("release", _stay)()
         try:
             yield True
         finally:
