@@ -5,7 +5,6 @@ SMALL = {
     "src/assistance/cli/failure.py": "every command raises it, the program catches it",
     "src/assistance/dispatch/report.py": "to be merged",
     "src/assistance/outgoing/redaction.py": "to be merged",
-    "src/assistance/routing/moment.py": "to be merged",
     "src/assistance/security/hooks.py": "one signature, which several fronts will check",
     "src/assistance/settings/development.py": "constants of development mode, for the service and the commands",
     "src/assistance/watch/dead_man.py": "to be merged",
@@ -22,7 +21,6 @@ WORDS = {
 
 EMPTY_DOCSTRINGS = {
     "src/assistance/model/verdict.py",
-    "src/assistance/security/tokens/principal.py",
     "src/assistance/server/problems.py",
     "src/assistance/server/spans.py",
     "src/assistance/store/errors.py",
