@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,7 +20,6 @@ from assistance.api import ask
 from assistance.channels import slack
 from assistance.cli import main
 from assistance.dispatch import delivering, dispatcher, housekeeping
-from assistance.model import State
 from assistance.server import envelope
 from assistance.store import Acceptance, Accepted, store
 from assistance.store.engine import postgresql, reader, sqlite, writer
@@ -53,10 +51,7 @@ def answer_before_commit() -> None:
 
     async def accept(self: Any, new: Any) -> Accepted:
         running.add(asyncio.create_task(stored(self, new)))
-        handed = tuple(
-            replace(each, state=State.SENDING, fence=1) if each.n in new.handed else each for each in new.deliveries
-        )
-        return Accepted(Acceptance.CREATED, new.request, handed)
+        return Accepted(Acceptance.CREATED, new.request, new.deliveries)
 
     stored = put(store.Store, "accept", accept)
     event.listen(Engine, "commit", lambda _connection: Event().wait(0.02))

@@ -9,38 +9,22 @@ from pydantic_core import to_json
 from assistance.intake.ask import Ask
 from assistance.model import AssistanceRequest, Clock, Delivery, State, represent
 from assistance.routing import Routing, Topic, expected_response, plan
-from assistance.store import Acceptance, Accepted, IdempotencyKey, Job, Lease, NewRequest, Store
+from assistance.store import Accepted, IdempotencyKey, NewRequest, Store
 
 KEPT_FOR = 7 * 86_400
 """Seconds for which an idempotency key is remembered."""
 
 
-class HandOff(Protocol):
-    """A dispatcher in the same process, which sends what is due at once from memory."""
-
-    def lease(self) -> Lease:
-        """The lease under which it sends."""
-        ...
-
-    def reserve(self, channel: str) -> bool:
-        """Whether it promises to send on `channel` at once."""
-        ...
-
-    def unreserve(self, channel: str) -> None:
-        """The promise is not needed."""
-        ...
-
-    def hand(self, job: Job) -> None:
-        """Send this now."""
-        ...
-
-    def due(self, channel: str) -> None:
-        """Something on `channel` is due in the store that was not handed over."""
-        ...
+class Dispatching(Protocol):
+    """A dispatcher in the same process."""
 
     @property
     def parked(self) -> Mapping[str, str]:
         """The channels that are parked, and why."""
+        ...
+
+    def wake(self) -> None:
+        """Look into the store: something may be due."""
         ...
 
 
@@ -70,14 +54,14 @@ class Intake:
         routing: Callable[[], Routing],
         clock: Clock,
         new_id: Callable[[float], str],
-        handoff: HandOff | None,
+        dispatching: Dispatching | None,
     ) -> None:
-        """Without `handoff`, what is due waits in the store for another process."""
+        """Without `dispatching` another process finds what is due."""
         self._store = store
         self._routing = routing
         self._clock = clock
         self._new_id = new_id
-        self._handoff = handoff
+        self._dispatching = dispatching
 
     async def accept(self, ask: Ask, caller: Caller, key: tuple[str, bytes] | None = None) -> Accepted:
         """Store the ask and set its deliveries going.
@@ -99,23 +83,17 @@ class Intake:
             raise UnknownTopicError(ask.topic)
         _check_callback(routing, ask.callback, caller.client)
         request = self._request(ask, topic, caller, now)
-        parked = self._handoff.parked if self._handoff else {}
-        owed = plan(topic, request.id, now, request.priority, routing.channels, parked)
-        reserved = self._reserve(owed, now)
-        accepted: Accepted | None = None
-        try:
-            accepted = await self._store.accept(
-                NewRequest(
-                    request,
-                    owed,
-                    lambda stored, notices: answer(stored, notices, ask.ignored()),
-                    IdempotencyKey(*key, now + KEPT_FOR) if key else None,
-                    self._handoff.lease() if self._handoff else None,
-                    frozenset(delivery.n for delivery in reserved),
-                )
+        parked = self._dispatching.parked if self._dispatching else {}
+        accepted = await self._store.accept(
+            NewRequest(
+                request,
+                plan(topic, request.id, now, request.priority, routing.channels, parked),
+                lambda stored, notices: answer(stored, notices, ask.ignored()),
+                IdempotencyKey(*key, now + KEPT_FOR) if key else None,
             )
-        finally:
-            self._hand_over(accepted, reserved, now)
+        )
+        if self._dispatching and any(_is_due(delivery, now) for delivery in accepted.deliveries):
+            self._dispatching.wake()
         return accepted
 
     def _request(self, ask: Ask, topic: Topic, caller: Caller, now: float) -> AssistanceRequest:
@@ -137,29 +115,6 @@ class Intake:
             traceparent=caller.traceparent,
             correlation_id=caller.correlation_id,
         )
-
-    def _reserve(self, owed: Sequence[Delivery], now: float) -> list[Delivery]:
-        """Those that the dispatcher of this process promises to send at once."""
-        if self._handoff is None:
-            return []
-        return [delivery for delivery in owed if _is_due(delivery, now) and self._handoff.reserve(delivery.channel)]
-
-    def _hand_over(self, accepted: Accepted | None, reserved: Sequence[Delivery], now: float) -> None:
-        """Keep or give back each promise, and tell of what else is due: after the commit, or it would not be found."""
-        if self._handoff is None:
-            return
-        created = accepted is not None and accepted.how is Acceptance.CREATED
-        owed = accepted.deliveries if accepted else ()
-        # A channel may have been frozen or parked meanwhile: then it was stored without a lease.
-        leased = {delivery.n: delivery for delivery in owed if created and delivery.state is State.SENDING}
-        for promised in reserved:
-            if accepted is not None and (delivery := leased.get(promised.n)):
-                self._handoff.hand(Job(delivery, accepted.request))
-            else:
-                self._handoff.unreserve(promised.channel)
-        for delivery in owed:
-            if _is_due(delivery, now):
-                self._handoff.due(delivery.channel)
 
 
 def _is_due(delivery: Delivery, now: float) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from tests.store.asks import (
     ALL,
-    ME,
     NOW,
     WEEK,
     ask,
@@ -29,10 +28,7 @@ from assistance.store import (
     Acceptance,
     Command,
     FollowUp,
-    Freeze,
     KeyReusedError,
-    NewRequest,
-    Park,
     Store,
     TooManyFollowUpsError,
     Unpark,
@@ -178,18 +174,6 @@ async def test_asks_of_one_conversation_in_one_group_are_one_request(store: Stor
     assert request_.sequence == 20
 
 
-async def test_a_follow_up_in_the_group_of_its_request_reaches_what_was_handed_over(store: Store):
-    """The notice is on its way without those words: it gets an update."""
-    of = request(conversation_id="c")
-    first = NewRequest(of, (notice(of, 1),), render, lease=ME, handed=frozenset({1}))
-    created, followed = await asyncio.gather(store.accept(first), ask(store, conversation_id="c"))
-    assert (created.how, followed.how) == (Acceptance.CREATED, Acceptance.FOLLOW_UP)
-    assert [(each.kind, each.state) for each in followed.deliveries] == [
-        (Kind.NOTICE, State.SENDING),
-        (Kind.UPDATE, State.PENDING),
-    ]
-
-
 @pytest.mark.parametrize("end", [Status.CANCELLED, Status.RESOLVED])
 async def test_a_conversation_begins_anew_when_its_request_is_over(store: Store, end: Status):
     """What is over stays as it is."""
@@ -220,27 +204,6 @@ async def test_a_replay_of_a_follow_up_answers_as_the_first_time(store: Store):
     assert (first.how, again.answer) == (Acceptance.FOLLOW_UP, (200, render(first.request, first.deliveries)))
     assert await status(store, first.request.id) == Status.ACCEPTED
     assert len(await events(store, first.request.id)) == 2
-
-
-async def test_what_is_handed_over_is_leased_in_the_same_commit(store: Store):
-    """Nobody else takes it, and its outcome counts under the first fence."""
-    of = request()
-    item = NewRequest(of, (notice(of, 1), notice(of, 2, "mail")), render, lease=ME, handed=frozenset({1}))
-    accepted = await store.accept(item)
-    assert [(each.state, each.fence) for each in accepted.deliveries] == [(State.SENDING, 1), (State.PENDING, 0)]
-    assert await deliveries(store, of.id) == list(accepted.deliveries)
-    assert await dequeue(store, "slack") == []
-    assert await record_outcome(store, accepted.deliveries[0], State.DELIVERED)
-
-
-async def test_nothing_is_handed_over_on_a_channel_that_is_closed(store: Store):
-    """What another process has learned of a channel holds here too: it waits in the store."""
-    await store.freeze(Freeze("slack", NOW + 60))
-    await store.park(Park("mail", "credentials", NOW))
-    of = request()
-    owed = notice(of, 1), notice(of, 2, "mail"), notice(of, 3, "sms")
-    accepted = await store.accept(NewRequest(of, owed, render, lease=ME, handed=frozenset({1, 2, 3})))
-    assert [each.state for each in accepted.deliveries] == [State.PENDING, State.PENDING, State.SENDING]
 
 
 async def test_what_was_planned_as_parked_goes_on_when_the_channel_is_mended(store: Store):
