@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from assistance.api import ask
 from assistance.channels import slack
 from assistance.cli import main
-from assistance.dispatch import delivering, dispatcher, housekeeping
+from assistance.dispatch import dispatcher, housekeeping
 from assistance.store import Acceptance, Accepted, store
 from assistance.store.engine import postgresql, reader, sqlite, writer
 from assistance.store.queue import outcomes
@@ -190,7 +190,7 @@ def before_connect(pass_: Callable[[], None]) -> None:
         pass_()
         return await before(*arguments, **more)
 
-    before = put(delivering, "send", send)
+    before = put(dispatcher, "send", send)
 
 
 def before_record(pass_: Callable[[], None]) -> None:
@@ -200,7 +200,7 @@ def before_record(pass_: Callable[[], None]) -> None:
             pass_()
         return made
 
-    before = put(delivering, "send", send)
+    before = put(dispatcher, "send", send)
 
 
 def after_record(pass_: Callable[[], None]) -> None:

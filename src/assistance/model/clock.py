@@ -49,8 +49,8 @@ class SystemClock:
 class SteadyClock:
     """The time of day without jumps: for all that is planned and stored.
 
-    When the machine's clock is set, this one runs a tenth faster or slower until both agree again. So what is due in ten
-    seconds is due in nine to eleven, and no deadline of three days passes at once. `machine` is the clock that it
+    When the machine's clock is set, this one runs a tenth faster or slower until both agree again. So what is due in
+    ten seconds is due in nine to eleven, and no deadline of three days passes at once. `machine` is the clock that it
     follows: for comparing with the clocks of others, as a token's expiry is.
     """
 

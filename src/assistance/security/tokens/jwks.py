@@ -14,6 +14,8 @@ from assistance.security.tokens.keys import Key, KeySet, UnreadableKeysError
 from assistance.security.tokens.principal import CannotVerify
 from assistance.security.tokens.source import KeySource
 
+MAX_BYTES = 256 * 1024
+"""Of one document; `fetch` must cap the answer at this."""
 PATIENCE = 3.0
 """Seconds for one fetch in all, discovery included."""
 FRESH = 480.0
