@@ -81,7 +81,7 @@ def test_the_bill_of_materials_lists_what_is_installed_with_sums_and_graph(pins:
 
 
 def test_the_bill_of_materials_is_the_same_for_the_same_environment(pins: Path, installed: Path) -> None:
-    """Two runs print the same bytes: no time, no chance."""
+    """Two runs print the same bytes: no time and nothing random."""
     assert _sbom(installed, pins).stdout == _sbom(installed, pins).stdout
 
 
