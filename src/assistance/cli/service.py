@@ -5,7 +5,7 @@ from typing import Any
 
 from assistance.cli.failure import FailedError
 from assistance.model import Reason, TryLater, Verdict
-from assistance.outgoing import Http, Reply
+from assistance.outgoing import Http, HttpResponse
 from assistance.settings import Secret
 
 _SECONDS = 30.0
@@ -32,7 +32,7 @@ class Service:
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, patience: float = 0
-    ) -> Reply:
+    ) -> HttpResponse:
         """The answer, whatever its status; `patience` are seconds for which it may be held back.
 
         Raises:
@@ -66,7 +66,7 @@ def unreachable(url: str, verdict: Verdict) -> FailedError:
     return UnreachableError(f"no service answers at {url}: {verdict}")
 
 
-def accepted(reply: Reply) -> dict[str, Any]:
+def accepted(reply: HttpResponse) -> dict[str, Any]:
     """The answer's JSON. Raises FailedError when it refuses, or is none."""
     try:
         said: dict[str, Any] = reply.json()
