@@ -12,7 +12,7 @@ from assistance.cli.service import Service, UnreachableError, accepted
 from assistance.cli.tokens import find_token
 from assistance.cli.variables import read_variables
 from assistance.model import Clock, SystemClock, uuid7
-from assistance.outgoing import Http, Reply
+from assistance.outgoing import Http, HttpResponse
 
 PAUSES = (0.5, 2.0)
 """Seconds before the second and the third try."""
@@ -54,7 +54,7 @@ async def send_request(
 
 async def _post(
     service: Service, body: Mapping[str, str], headers: Mapping[str, str], clock: Clock, patience: float
-) -> Reply:
+) -> HttpResponse:
     """The answer. The Idempotency-Key makes it safe to try again when it is unknown whether the request was stored."""
     for pause in PAUSES:
         try:
@@ -68,7 +68,7 @@ async def _post(
     return await service.call("POST", "/assistance", body, headers, patience)
 
 
-def _shown(answer: Mapping[str, Any], reply: Reply, url: str) -> Iterator[str]:
+def _shown(answer: Mapping[str, Any], reply: HttpResponse, url: str) -> Iterator[str]:
     """The answer in lines for a person."""
     yield plain(f"{answer['status']}: request {answer['id']} on {answer['topic']}, {_how(reply)}")
     yield "a person's channel has it" if answer["notified"] else "no person's channel has it yet"
@@ -80,7 +80,7 @@ def _shown(answer: Mapping[str, Any], reply: Reply, url: str) -> Iterator[str]:
     yield plain(f"look again: {url.rstrip('/')}{answer['links']['self']}")
 
 
-def _how(reply: Reply) -> str:
+def _how(reply: HttpResponse) -> str:
     if "Idempotency-Replayed" in reply.headers:
         return "answered before for this key"
     return "new" if reply.status == _CREATED else "a follow-up of what is open"

@@ -8,7 +8,7 @@ from assistance.cli.failure import FailedError
 from assistance.cli.tokens import find_token
 from assistance.cli.variables import read_variables
 from assistance.model import TryLater, Verdict
-from assistance.outgoing import Http, Reply
+from assistance.outgoing import Http, HttpResponse
 from assistance.settings import Secret
 
 _SECONDS = 30.0
@@ -35,7 +35,7 @@ class Service:
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, patience: float = 0
-    ) -> Reply:
+    ) -> HttpResponse:
         """The answer, whatever its status; `patience`: seconds for which the service may delay it.
 
         Raises:
@@ -69,7 +69,7 @@ def unreachable(url: str, verdict: Verdict) -> FailedError:
     return UnreachableError(f"no service answers at {url}: {verdict}")
 
 
-def accepted(reply: Reply) -> dict[str, Any]:
+def accepted(reply: HttpResponse) -> dict[str, Any]:
     """The answer's JSON. Raises FailedError when it refuses, or is none."""
     try:
         answer: dict[str, Any] = reply.json()
