@@ -24,7 +24,7 @@ from assistance.dispatch import delivering, dispatcher, housekeeping
 from assistance.model import State
 from assistance.server import envelope
 from assistance.store import Acceptance, Accepted, store
-from assistance.store.engine import postgresql, reader, sqlite, writer
+from assistance.store.engine import database, postgresql, sqlite, writer
 from assistance.store.queue import outcomes
 
 
@@ -92,7 +92,7 @@ def calm_leases() -> None:
 def short_patience() -> None:
     """No bug: whoever calls the store is told after a second, not after ten, that there is no answer."""
     put(writer, "PATIENCE", 1.0)
-    put(reader, "PATIENCE", 1.0)
+    put(database, "PATIENCE", 1.0)
 
 
 def unsafe_server() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from tests.store.asks import NOW, dequeue, failover, key, move, new, notice, outcome, request
 
 from assistance.model import State, Status
-from assistance.store import ConflictError, Job, Lease, Park, Recovery, Store, Unpark, open_store
+from assistance.store import ConflictError, Job, Lease, Park, Recorded, Recovery, Store, Unpark, open_store
 
 CHANNELS = ("slack", "mail", "sms")
 OUTCOMES = [State.DELIVERED] * 6 + [State.RETRYING] * 3 + [State.FAILED] * 2 + [State.PARKED]
@@ -58,7 +58,10 @@ class Hammer:
         if self._random.random() < 0.1:
             await self._store.release(job.delivery)
         else:
-            assert await self._store.record_outcome(outcome(job, self._random.choice(OUTCOMES), at=NOW))
+            assert (
+                await self._store.record_outcome(outcome(job, self._random.choice(OUTCOMES), at=NOW))
+                is not Recorded.LATE
+            )
 
     async def _disturb(self) -> None:
         await self._store.recover(Recovery(NOW))

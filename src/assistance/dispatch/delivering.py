@@ -57,7 +57,8 @@ class Deliverer:
     async def record(self, lane: Lane, job: Job, made: Try, *, probing: bool) -> None:
         """See `Carrier.record`."""
         settlement = await self._judge(lane, job, made, probing=probing)
-        if recorded := await self._recorder.settle(settlement):
+        recorded = await self._recorder.settle(settlement)
+        if recorded in {Recorded.COUNTED, Recorded.NOTIFIED}:
             self._report(lane, job, settlement, first=recorded is Recorded.NOTIFIED)
         if settlement.short or settlement.state in {State.FAILED, State.PARKED}:
             self._wake()

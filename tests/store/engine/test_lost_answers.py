@@ -8,7 +8,7 @@ from tests.fakes.postgres import Postgres
 from tests.store.asks import ALL, GONE, NOW, ask, dequeue, events, key, new, record_outcome, request, states
 
 from assistance.model import State
-from assistance.store import Acceptance, Recovery, Store, StoreUnavailableError, open_store
+from assistance.store import Acceptance, Recorded, Recovery, Store, StoreUnavailableError, open_store
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_an_outcome_told_again_changes_nothing(store: Store, proxy: LossyP
     with pytest.raises(StoreUnavailableError):
         await record_outcome(store, job, State.DELIVERED)
     assert proxy.lost.wait(10)
-    assert not await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.DELIVERED]
     assert len(await events(store, accepted.request.id)) == 2
 

@@ -31,7 +31,7 @@ class Statements:
 
     def __init__(self, store: Store) -> None:
         self.seen: list[tuple[str, Any]] = []
-        self._engines = store._database.writing, store._database.reading
+        self._engines = store.database.writing, store.database.reading
         self._store = store
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ def scans(plans: str, table: str) -> list[str]:
 @pytest.fixture
 async def full(store: Store) -> Store:
     """A store with much that is over, and a little of everything that waits."""
-    engine = store._database.writing
+    engine = store.database.writing
     with engine.begin() as connection:
         for statement in _FILL:
             connection.execute(text(statement), {"now": NOW, "done": DONE})
@@ -106,7 +106,7 @@ _FILL = (
 
 @pytest.fixture(autouse=True)
 def _ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    cast = f"CAST({_ID} AS uuid)" if store._database.writing.dialect.name == "postgresql" else _ID
+    cast = f"CAST({_ID} AS uuid)" if store.database.writing.dialect.name == "postgresql" else _ID
     monkeypatch.setattr(f"{__name__}._FILL", tuple(each.format(id=cast) for each in _FILL))
 
 
@@ -150,7 +150,7 @@ async def test_an_ask_looks_up_its_key_and_conversation_only(full: Store):
     plans = statements.plans("requests")
     assert "requests_open_conversation" in plans
     assert not scans(plans, "requests")
-    assert not scans(statements.plans("idempotency"), "idempotency") or "sqlite" not in str(full._database.writing.url)
+    assert not scans(statements.plans("idempotency"), "idempotency") or "sqlite" not in str(full.database.writing.url)
 
 
 async def test_the_sweeps_look_at_what_may_concern_them_only(full: Store):
@@ -235,5 +235,5 @@ async def test_an_erasure_finds_the_answers_given_by_their_request(full: Store):
 
 async def test_a_plan_that_reads_everything_is_recognised(store: Store):
     """The tests above would see it."""
-    found = _plan(store._database.reading, "SELECT * FROM requests WHERE correlation_id = 'x'", ())
+    found = _plan(store.database.reading, "SELECT * FROM requests WHERE correlation_id = 'x'", ())
     assert scans(found, "requests")

@@ -139,16 +139,16 @@ async def test_every_session_is_limited(store: Store):
     }
     reads = {"transaction_read_only": "on", "transaction_isolation": "repeatable read"}
     writes = {"transaction_read_only": "off", "transaction_isolation": "read committed"}
-    assert await store._read(look) == [limits | reads]
-    assert await store._accepting.write(look, None) == limits | writes
-    assert await store._dispatching.write(look, None) == limits | writes
+    assert await store.read(look) == [limits | reads]
+    assert await store.accepting.write(look, None) == limits | writes
+    assert await store.dispatching.write(look, None) == limits | writes
 
 
 async def test_a_statement_that_takes_too_long_is_given_up(
     postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch
 ):
     """The caller hears of it, and the next one is served."""
-    monkeypatch.setattr(postgresql, "_LIMIT", "set_config('statement_timeout', '100ms', false)")
+    monkeypatch.setattr(postgresql, "LIMIT", "set_config('statement_timeout', '100ms', false)")
     store = open_store(postgres.at(database))
 
     def dawdle(connection: Connection, items: Sequence[None]) -> Sequence[None]:
@@ -156,7 +156,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(
         return items
 
     with pytest.raises(StoreUnavailableError):
-        await store._accepting.write(dawdle, None)
+        await store.accepting.write(dawdle, None)
     await ask(store)
     store.close()
 
@@ -170,7 +170,7 @@ async def test_accepts_do_not_wait_for_the_dispatcher(store: Store):
         assert go_on.wait(10)
         return items
 
-    hanging = asyncio.ensure_future(store._dispatching.write(hang, None))
+    hanging = asyncio.ensure_future(store.dispatching.write(hang, None))
     assert await asyncio.to_thread(began.wait, 10)
     await ask(store)
     assert not hanging.done()

@@ -61,8 +61,8 @@ async def test_a_listener_that_was_forgotten_listens_anew(
     between: tuple[ToxicProxy, Store], monkeypatch: pytest.MonkeyPatch
 ):
     """Nobody tells it that its connection leads nowhere: it finds out, and hears others again within seconds."""
-    monkeypatch.setattr(waking, "_QUIET", 0.2)
-    monkeypatch.setattr(waking, "_ECHO", 1.0)
+    monkeypatch.setattr(waking, "QUIET", 0.2)
+    monkeypatch.setattr(waking, "ECHO", 1.0)
     proxy, store = between
     words: asyncio.Queue[None] = asyncio.Queue()
     listening = asyncio.create_task(store.listen(lambda: words.put_nowait(None)))

@@ -17,8 +17,8 @@ from tests.store.asks import (
 )
 
 from assistance.model import State
-from assistance.store import Dequeue, Freeze, LaneState, Park, Store, Unpark, open_store
-from assistance.store.queue import parking
+from assistance.store import Dequeue, Freeze, LaneState, Park, Recorded, Store, Unpark, open_store
+from assistance.store.queue import lanes, leases
 
 
 async def test_a_frozen_channel_gives_nothing_until_its_time(store: Store):
@@ -62,7 +62,7 @@ async def test_parking_keeps_what_is_due_and_leaves_what_is_not(store: Store):
     now, later = await ask(store), await ask(store, at=NOW + 60)
     assert await store.park(Park("slack", "credentials", NOW + 1)) == 1
     assert await store.park(Park("slack", "credentials", NOW + 60)) == 1
-    assert await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is not Recorded.LATE
     found = [(await states(store, each.request.id))[0] for each in (sent, now, later)]
     assert found == [State.DELIVERED, State.PARKED, State.PARKED]
     [state] = await store.lane_states()
@@ -152,7 +152,8 @@ async def test_mending_one_channel_leaves_the_others_parked(store: Store):
 
 async def test_much_is_parked_and_freed_in_steps(store: Store, monkeypatch: pytest.MonkeyPatch):
     """No step is larger than it may be, and nothing is left over."""
-    monkeypatch.setattr(parking, "AT_ONCE", 3)
+    for module in (lanes, leases):
+        monkeypatch.setattr(module, "AT_ONCE", 3)
     for _ in range(10):
         await ask(store)
     assert await store.park(Park("slack", "credentials", NOW + 1)) == 10

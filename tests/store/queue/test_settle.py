@@ -21,7 +21,7 @@ from tests.store.asks import (
 )
 
 from assistance.model import Attempt, EventType, Outcome, State, Status
-from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recovery, Retry, Store
+from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recorded, Recovery, Retry, Store
 from assistance.store.queue.outcomes import PARKED_KEPT
 
 
@@ -29,7 +29,7 @@ async def test_a_delivered_notice_notifies_its_request(store: Store):
     """With the provider's reference, the try and an event; the time is that of the provider's answer."""
     accepted = await ask(store)
     [job] = await dequeue(store)
-    assert await record_outcome(store, job, State.DELIVERED, reference="17.5")
+    assert await record_outcome(store, job, State.DELIVERED, reference="17.5") is not Recorded.LATE
     seen = await store.get(accepted.request.id)
     assert seen is not None
     assert (seen[0].status, seen[0].notified_at, seen[0].sequence) == (Status.NOTIFIED, NOW + 1.5, 2)
@@ -56,7 +56,8 @@ async def test_two_outcomes_of_one_request_in_one_group_are_two_events(store: St
     """Their numbers follow each other, and the request has the last one."""
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
-    assert all(await asyncio.gather(*(record_outcome(store, job, State.DELIVERED) for job in jobs)))
+    recorded = await asyncio.gather(*(record_outcome(store, job, State.DELIVERED) for job in jobs))
+    assert Recorded.LATE not in recorded
     line = await events(store, accepted.request.id)
     assert [event.sequence for event in line] == [1, 2, 3]
     seen = await store.get(accepted.request.id)
@@ -132,7 +133,7 @@ async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: S
     accepted = await ask(store)
     [job] = await dequeue(store)
     await move(store, accepted.request.id, end)
-    assert await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is not Recorded.LATE
     assert await status(store, accepted.request.id) == end
     assert (await events(store, accepted.request.id))[-1].type is EventType.NOTIFIED
 
@@ -158,7 +159,10 @@ async def test_what_no_database_takes_is_replaced_in_a_providers_words(store: St
     accepted = await ask(store)
     [job] = await dequeue(store)
     tried = Attempt(NOW, 0.1, Outcome.RETRY, text, text, text)
-    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.RETRYING, tried, NOW, reference=text))
+    assert (
+        await store.record_outcome(DeliveryOutcome(job.delivery, State.RETRYING, tried, NOW, reference=text))
+        is not Recorded.LATE
+    )
     [(delivery, [kept])] = await store.tries(accepted.request.id)
     assert {kept.reason, kept.code, kept.answer, delivery.reference, delivery.last_error} & {text} == set()
 
@@ -167,8 +171,8 @@ async def test_an_outcome_of_what_was_never_leased_is_refused(store: Store):
     """Nor is one of a request that nobody knows."""
     accepted = await ask(store)
     unknown = notice(request(), 1)
-    assert not await store.record_outcome(outcome(accepted.deliveries[0], State.DELIVERED))
-    assert not await store.record_outcome(outcome(unknown, State.FAILED))
+    assert await store.record_outcome(outcome(accepted.deliveries[0], State.DELIVERED)) is Recorded.LATE
+    assert await store.record_outcome(outcome(unknown, State.FAILED)) is Recorded.LATE
 
 
 async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_back(store: Store):
@@ -176,7 +180,7 @@ async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_b
     accepted = await ask(store)
     [job] = await dequeue(store, lease=GONE)
     assert await store.recover(Recovery(NOW + 40)) == 1
-    assert await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is not Recorded.LATE
     assert await states(store, accepted.request.id) == [State.DELIVERED]
     assert await dequeue(store, at=NOW + 41) == []
 
@@ -186,7 +190,7 @@ async def test_what_failed_does_not_count_once_its_lease_was_taken_back(store: S
     accepted = await ask(store)
     [job] = await dequeue(store, lease=GONE)
     await store.recover(Recovery(NOW + 40))
-    assert not await record_outcome(store, job, State.FAILED)
+    assert await record_outcome(store, job, State.FAILED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.PENDING]
 
 
@@ -196,5 +200,5 @@ async def test_what_is_sent_again_by_order_is_not_done_by_what_is_heard_of_befor
     [job] = await dequeue(store)
     await record_outcome(store, job, State.DELIVERED)
     await store.retry(Retry(Command(accepted.request.id, "api:op", NOW + 2), 1, frozenset({State.DELIVERED})))
-    assert not await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.PENDING]

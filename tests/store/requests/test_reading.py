@@ -1,12 +1,15 @@
 """Looking: pages, filters, and who is told of a change; it never waits for a writer."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.store.asks import ALL, NOW, ask, dequeue, move, notice, record_outcome, request
+from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
+from tests.store.asks import ALL, NOW, ask, deliveries, dequeue, move, notice, record_outcome, request
 
-from assistance.model import State, Status
+from assistance.model import State, Status, uuid7
 from assistance.store import Command, DeliveryFilter, Recovery, RequestFilter, Reroute, Store
 
 
@@ -139,3 +142,24 @@ async def test_a_store_that_can_be_written_to_says_so(store: Store, at: float):
     await store.check_writable(at)
     assert store.broken is None
     assert await store.recover(Recovery(at)) == 0
+
+
+async def test_what_only_a_newer_version_knows_does_not_hide_the_rest(store: Store):
+    """Old and new processes run side by side: a kind or event that the old one does not know is left out and logged."""
+    word = f"new{uuid7(NOW)[-5:]}"
+    accepted = await ask(store, "slack", "slack", "mail")
+
+    def write(connection: Connection, _items: Sequence[None]) -> list[None]:
+        connection.execute(text("UPDATE deliveries SET kind = :word WHERE n = 1"), {"word": word})
+        connection.execute(text("UPDATE deliveries SET state = :word WHERE n = 3"), {"word": word})
+        connection.execute(text("UPDATE events SET type = :word"), {"word": word})
+        return [None]
+
+    await store.accepting.write(write, None)
+    with capture_logs() as logs:
+        [job] = await dequeue(store)
+        for _ in range(2):
+            assert [each.n for each in await deliveries(store, accepted.request.id)] == [2]
+    assert job.delivery.n == 2
+    assert await store.time_line(accepted.request.id) == []
+    assert [line["event"] for line in logs] == ["row_of_a_newer_version"] * 2

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from tests.store.asks import ALL, NOW, WEEK, ask, dequeue, events, key, move, new, record_outcome, request
 
 from assistance.model import Attempt, Customer, EventType, Link, Outcome, State, Status
-from assistance.store import Acceptance, Command, DeliveryOutcome, Erasure, FollowUp, Reply, Retained, Store
+from assistance.store import Acceptance, Command, DeliveryOutcome, Erasure, FollowUp, Recorded, Reply, Retained, Store
 from assistance.store.requests import retention
 
 DAY = 86_400.0
@@ -27,7 +27,7 @@ async def rows(store: Store) -> dict[str, int]:
     def count(connection: Connection) -> dict[str, int]:
         return {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables}
 
-    return await store._read(count)
+    return await store.read(count)
 
 
 async def told(store: Store, **changes: Any) -> str:
@@ -35,7 +35,10 @@ async def told(store: Store, **changes: Any) -> str:
     accepted = await ask(store, **WORDS, **changes)
     [job] = await dequeue(store, "slack")
     attempt = Attempt(NOW, 0.1, Outcome.DELIVERED, None, "200", "you said: a secret wish")
-    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.DELIVERED, attempt, NOW, "ref"))
+    assert (
+        await store.record_outcome(DeliveryOutcome(job.delivery, State.DELIVERED, attempt, NOW, "ref"))
+        is not Recorded.LATE
+    )
     return accepted.request.id
 
 
@@ -96,7 +99,7 @@ async def test_what_is_erased_on_its_way_does_not_come_back_with_its_answer(stor
     [job] = await dequeue(store)
     await store.erase(Erasure(Command(request_id, "api:desk", NOW + 1), ()))
     attempt = Attempt(NOW, 0.1, Outcome.FAILED, "rejected", "400", "you said: a secret wish")
-    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW))
+    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW)) is not Recorded.LATE
     [(_, [kept])] = await store.tries(request_id)
     assert (kept.outcome, kept.code, kept.answer) == (Outcome.FAILED, "400", None)
 
