@@ -1,4 +1,4 @@
-"""One store after the other: whatever is promised of one database is promised of all."""
+"""One store after the other: what is promised of one database is promised of all."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -29,7 +29,7 @@ class Hammer:
         self.leased: list[tuple[str, int, int]] = []
 
     async def run(self, rounds: int) -> None:
-        """Accept, take, settle and disturb, all at the same time."""
+        """Accept, dequeue, record and disturb, all at the same time."""
         kinds = self._accept, self._dispatch, self._dispatch, self._disturb
         await asyncio.gather(*(self._repeat(kind, rounds) for kind in kinds))
 
@@ -76,7 +76,7 @@ class Hammer:
 
 
 async def main(url: str, name: str, rounds: int, seed: int) -> None:
-    """Hammer, then tell."""
+    """Hammer, then print."""
     store = open_store(url)
     hammer = Hammer(store, name, seed)
     try:

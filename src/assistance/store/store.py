@@ -74,7 +74,7 @@ class Store:
 
     @property
     def broken(self) -> str | None:
-        """Why this process must end and open the store anew, or None."""
+        """Why this process must end and open the store again, or None."""
         return self.accepting.broken or self.dispatching.broken
 
     def close(self) -> None:
@@ -84,10 +84,10 @@ class Store:
         self._reader.close()
         self.database.close()
 
-    async def listen(self, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever another process has stored what is due; until cancelled, or at once where none can."""
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever another process has stored what is due; until cancelled, or at once where none can."""
         if self.database.wakes:
-            await self.database.wakes.listen(heard)
+            await self.database.wakes.listen(wake)
 
     def _wake_others(self, *, due: bool) -> None:
         if due and self.database.wakes:

@@ -68,15 +68,15 @@ class Reader:
         **more: Arguments.kwargs,
     ) -> Answer:
         """What `query` answers, called with a connection and the other arguments. Raises StoreUnavailableError."""
-        asked = caller()
+        span = caller()
 
-        def ask() -> Answer:
-            with transaction(self._tracer, self._engine, [asked], "SELECT"), self._engine.begin() as connection:
+        def run() -> Answer:
+            with transaction(self._tracer, self._engine, [span], "SELECT"), self._engine.begin() as connection:
                 return query(connection, *args, **more)
 
         try:
             async with asyncio.timeout(PATIENCE):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except TimeoutError:
             raise StoreUnavailableError("no answer") from None
         except DBAPIError as error:

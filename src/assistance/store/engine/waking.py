@@ -53,17 +53,17 @@ class Wakes:
         except (DBAPIError, StoreRefusedError) as error:
             log.warning("wake_not_told", error=type(error).__name__)
 
-    async def listen(self, heard: Callable[[], None]) -> None:
-        """Call `heard` on each notification and after each gap in listening; until cancelled."""
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` on each notification and after each gap in listening; until cancelled."""
         while True:
             try:
-                await self._follow(heard)
+                await self._follow(wake)
             except (psycopg.Error, OSError) as error:
                 log.warning("wakes_not_heard", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT)
 
-    async def _follow(self, heard: Callable[[], None]) -> None:
-        """Call `heard` for what one connection receives, until it does not even receive what we send ourselves.
+    async def _follow(self, wake: Callable[[], None]) -> None:
+        """Call `wake` for what one connection receives, until it does not even receive what we send ourselves.
 
         Half-open connection: one that a firewall has dropped is as silent as one on which there is nothing to say. A
         notification of any process will do, so all of them together send one in `QUIET` seconds.
@@ -71,9 +71,9 @@ class Wakes:
         async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
             async with asyncio.timeout(_HELLO):
                 await connection.execute(f"LISTEN {_CHANNEL}")
-            heard()
+            wake()
             while await _received(connection, QUIET) or await self._echo(connection):
-                heard()
+                wake()
         log.warning("wakes_not_heard", error="silence")
 
     async def _echo(self, connection: psycopg.AsyncConnection) -> bool:

@@ -315,12 +315,12 @@ def _wait(connection: Connection, jobs: list[Job], now: float) -> None:
 def _skip(connection: Connection, jobs: list[Job], now: float) -> list[Job]:
     """Skip them; which were. One whose request is locked or has changed is left for the next time."""
     matter = {job.request.id: job.request.sequence for job in jobs if job.request.status is Status.ACCEPTED}
-    held = _unchanged(connection, matter)
-    gone = [job for job in jobs if job.request.id not in matter or job.request.id in held]
+    locked = _unchanged(connection, matter)
+    gone = [job for job in jobs if job.request.id not in matter or job.request.id in locked]
     if gone:
         keys = [key_of(job.delivery) for job in gone]
         connection.execute(update(deliveries).where(these(keys)).values(**change_to(State.SKIPPED)))
-        after_failures(connection, held, now)
+        after_failures(connection, locked, now)
     return gone
 
 

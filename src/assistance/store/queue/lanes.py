@@ -110,8 +110,8 @@ def note_failing(connection: Connection, items: Sequence[Failing]) -> list[None]
 
 def lane_states(connection: Connection, lock: Collection[str] = ()) -> list[LaneState]:
     """What is remembered of every channel; the rows of those in `lock` stay locked until the commit."""
-    held = _locked(connection, lock)
-    if missing := sorted(set(lock) - held):
+    locked = _locked(connection, lock)
+    if missing := sorted(set(lock) - locked):
         # Race: only a row that exists can be locked.
         rows = [{"channel": channel, "frozen_until": 0.0, "arrival": 0.0} for channel in missing]
         connection.execute(insert_or_change(connection, lanes).on_conflict_do_nothing(), rows)
@@ -122,8 +122,8 @@ def lane_states(connection: Connection, lock: Collection[str] = ()) -> list[Lane
 def _locked(connection: Connection, channels: Collection[str]) -> set[str]:
     if not channels or connection.dialect.name == "sqlite":
         return set(channels)
-    wanted = select(lanes.c.channel).where(lanes.c.channel.in_(channels)).order_by(lanes.c.channel).with_for_update()
-    return set(connection.execute(wanted).scalars())
+    query = select(lanes.c.channel).where(lanes.c.channel.in_(channels)).order_by(lanes.c.channel).with_for_update()
+    return set(connection.execute(query).scalars())
 
 
 def granted(
@@ -200,8 +200,8 @@ def park_due(connection: Connection, channel: str, reason: str, now: float, *, w
     keys = deliveries.c.request_id, deliveries.c.n
     due = select(*keys).where(deliveries.c.channel == channel, is_waiting, deliveries.c.due_at <= now)
     found = {(row.request_id, row.n) for row in connection.execute(due.limit(AT_ONCE))}
-    held = lock_requests(connection, {request_id for request_id, _ in found}, waiting=waiting)
-    found = {key for key in found if key[0] in held}
+    locked = lock_requests(connection, {request_id for request_id, _ in found}, waiting=waiting)
+    found = {key for key in found if key[0] in locked}
     if not found:
         return 0
     # Race: one that was leased since is being sent; it is parked when that fails.

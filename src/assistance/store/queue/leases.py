@@ -89,13 +89,13 @@ def still_leased(connection: Connection, leased: Sequence[Delivery], gone_out: C
         for row in rows
         if row.state == State.SENDING or (row.state in WAITING and (row.request_id, row.n) in gone_out)
     }
-    held = []
+    existing = []
     for delivery in leased:
         key = (*key_of(delivery), delivery.fence)
-        held.append(key in fences)
+        existing.append(key in fences)
         # Twice in one batch: the first counts.
         fences.discard(key)
-    return held
+    return existing
 
 
 def release(connection: Connection, items: Sequence[Delivery]) -> list[None]:
@@ -115,8 +115,8 @@ def renew(connection: Connection, item: Renewal) -> frozenset[Key]:
 
 
 def _still_mine(connection: Connection, leased: Sequence[Delivery]) -> list[Key]:
-    held = still_leased(connection, leased)
-    return [key_of(delivery) for delivery, mine in zip(leased, held, strict=True) if mine]
+    existing = still_leased(connection, leased)
+    return [key_of(delivery) for delivery, mine in zip(leased, existing, strict=True) if mine]
 
 
 @each

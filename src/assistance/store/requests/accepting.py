@@ -103,11 +103,11 @@ def _accept_one(
     batch: _Batch,
 ) -> Accepted | Exception:
     request = item.request
-    if item.key and (seen := known.get((request.client, item.key.key))):
-        if seen["fingerprint"] != item.key.fingerprint:
+    if item.key and (stored := known.get((request.client, item.key.key))):
+        if stored["fingerprint"] != item.key.fingerprint:
             return KeyReusedError(item.key.key)
-        first = replace(request, id=seen["request_id"])
-        return Accepted(Acceptance.REPLAYED, first, answer=(seen["status"], seen["answer"]))
+        first = replace(request, id=stored["request_id"])
+        return Accepted(Acceptance.REPLAYED, first, answer=(stored["status"], stored["answer"]))
     conversation = conversation_of(request)
     if conversation and (found := open_.get(conversation)):
         try:

@@ -45,12 +45,12 @@ def commanded(
     def operation(connection: Connection, items: Sequence[Item]) -> list[Snapshot | Exception]:
         results: dict[int, Snapshot | Exception] = {}
         # Deadlock: lock requests by id.
-        for place, item in sorted(enumerate(items), key=lambda numbered: numbered[1].command.request_id):
+        for number, item in sorted(enumerate(items), key=lambda each: each[1].command.request_id):
             try:
-                results[place] = act(connection, item)
+                results[number] = act(connection, item)
             except (NotFoundError, ConflictError, ChangedError) as refusal:
-                results[place] = refusal
-        return [results[place] for place in range(len(items))]
+                results[number] = refusal
+        return [results[number] for number in range(len(items))]
 
     return operation
 

@@ -182,6 +182,6 @@ def known(noun_of: Callable[[RowMapping], Noun], rows: Iterable[RowMapping]) -> 
 
 
 @cache
-def _log_unknown(word: str) -> None:
-    """Once a process for each word, not once a row."""
-    log.warning("row_of_a_newer_version", error=word)
+def _log_unknown(error: str) -> None:
+    """Once a process for each error, not once a row."""
+    log.warning("row_of_a_newer_version", error=error)

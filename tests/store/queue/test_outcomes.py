@@ -34,13 +34,13 @@ async def test_a_delivered_notice_notifies_its_request(store: Store):
     assert seen is not None
     assert (seen[0].status, seen[0].notified_at, seen[0].sequence) == (Status.NOTIFIED, NOW + 1.5, 2)
     assert (seen[1][0].state, seen[1][0].reference, seen[1][0].attempts) == (State.DELIVERED, "17.5", 1)
-    [_, told] = await events(store, accepted.request.id)
-    assert (told.type, told.at, told.data) == (EventType.NOTIFIED, NOW + 1.5, {"n": 1, "channel": "slack"})
+    [_, notified] = await events(store, accepted.request.id)
+    assert (notified.type, notified.at, notified.data) == (EventType.NOTIFIED, NOW + 1.5, {"n": 1, "channel": "slack"})
     [(_, tries)] = await store.tries(accepted.request.id)
     assert tries == [Attempt(NOW + 1, 0.5, Outcome.DELIVERED)]
 
 
-async def test_the_second_channel_that_has_it_is_told_as_delivered(store: Store):
+async def test_the_second_channel_that_has_it_gives_a_delivered_event(store: Store):
     """A request is notified once."""
     accepted = await ask(store, "slack", "mail")
     for job in await dequeue(store, "slack", "mail"):
@@ -76,7 +76,7 @@ async def test_a_log_channel_notifies_nobody(store: Store):
 
 
 async def test_a_try_that_is_to_be_repeated_is_due_then(store: Store):
-    """It burns a try, keeps its reason, and says nothing on the time line."""
+    """It burns a try, keeps its reason, and gives no event."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.RETRYING, due_at=NOW + 30)
@@ -92,7 +92,7 @@ async def test_a_try_that_is_to_be_repeated_is_due_then(store: Store):
 
 
 async def test_a_try_in_plain_form_stays_in_plain_form(store: Store):
-    """What was too much for the provider once is sent short from then on."""
+    """What was too long for the provider once is sent short from then on."""
     await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.RETRYING, short=True)
@@ -101,7 +101,7 @@ async def test_a_try_in_plain_form_stays_in_plain_form(store: Store):
 
 
 async def test_a_parked_try_burns_none(store: Store):
-    """The channel is to blame, not the message."""
+    """The channel is wrong, not the message."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.PARKED)
@@ -112,7 +112,7 @@ async def test_a_parked_try_burns_none(store: Store):
 
 
 async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
-    """The last of them are kept, and every try that was another one's fault."""
+    """The last of them are kept, and every try with another outcome."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.RETRYING)
@@ -128,7 +128,7 @@ async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
 
 
 @pytest.mark.parametrize("end", [Status.CLAIMED, Status.CANCELLED])
-async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: Store, end: Status):
+async def test_a_delivery_after_a_claim_or_an_end_leaves_the_status(store: Store, end: Status):
     """A request that was claimed or cancelled meanwhile stays so; that it was delivered is on its time line."""
     accepted = await ask(store)
     [job] = await dequeue(store)
@@ -140,7 +140,7 @@ async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: S
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.FAILED])
 async def test_no_event_is_older_than_the_one_before_it(store: Store, state: State):
-    """Where somebody acts while a message is on its way, the outcome is told as it is written down."""
+    """Where a person acts during a send, the outcome's event has the later instant."""
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
     command = Command(accepted.request.id, "api:bot", NOW + 9)
@@ -154,8 +154,8 @@ async def test_no_event_is_older_than_the_one_before_it(store: Store, state: Sta
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
-async def test_what_no_database_takes_is_replaced_in_a_providers_words(store: Store, text: str):
-    """A provider that answers with rubbish does not have its message sent again for ever."""
+async def test_what_no_database_stores_is_replaced_in_a_providers_text(store: Store, text: str):
+    """A provider's unreadable answer must not make its message be sent again for ever."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     tried = Attempt(NOW, 0.1, Outcome.RETRY, text, text, text)
@@ -168,15 +168,15 @@ async def test_what_no_database_takes_is_replaced_in_a_providers_words(store: St
 
 
 async def test_an_outcome_of_what_was_never_leased_is_refused(store: Store):
-    """Nor is one of a request that nobody knows."""
+    """Nor is one of a request that does not exist."""
     accepted = await ask(store)
     unknown = notice(request(), 1)
     assert await store.record_outcome(outcome(accepted.deliveries[0], State.DELIVERED)) is Recorded.LATE
     assert await store.record_outcome(outcome(unknown, State.FAILED)) is Recorded.LATE
 
 
-async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_back(store: Store):
-    """Its outcome comes late, and nobody has leased it since."""
+async def test_what_was_delivered_is_not_sent_again_because_its_lease_was_recovered(store: Store):
+    """Its outcome comes late, and it was not leased since."""
     accepted = await ask(store)
     [job] = await dequeue(store, lease=GONE)
     assert await store.recover(Recovery(NOW + 40)) == 1
@@ -185,8 +185,8 @@ async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_b
     assert await dequeue(store, at=NOW + 41) == []
 
 
-async def test_what_failed_does_not_count_once_its_lease_was_taken_back(store: Store):
-    """It is tried again anyway, and may come through."""
+async def test_a_failure_does_not_count_once_its_lease_was_recovered(store: Store):
+    """It is tried again anyway, and may be delivered."""
     accepted = await ask(store)
     [job] = await dequeue(store, lease=GONE)
     await store.recover(Recovery(NOW + 40))
@@ -194,8 +194,8 @@ async def test_what_failed_does_not_count_once_its_lease_was_taken_back(store: S
     assert await states(store, accepted.request.id) == [State.PENDING]
 
 
-async def test_what_is_sent_again_by_order_is_not_done_by_what_is_heard_of_before(store: Store):
-    """The answer to a commit was lost, and the outcome is told twice."""
+async def test_an_outcome_of_before_does_not_end_a_delivery_that_is_sent_again(store: Store):
+    """The answer to a commit was lost, and the outcome is recorded twice."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.DELIVERED)
