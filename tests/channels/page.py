@@ -1,19 +1,30 @@
-"""The channel of CONTRIBUTING.md, made a file of the channels' folder as a newcomer would."""
+"""The channels of CONTRIBUTING.md, written into files as a newcomer would write them."""
 
 import re
 import tempfile
 from pathlib import Path
 
 import assistance.channels
-from assistance.channels import channel_types
 
 _PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
-def add_ntfy() -> None:
-    """Let the registry find `ntfy.py`, which is the page's block of Python and nothing else."""
-    (block,) = re.findall(r"```python\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def channels_section() -> str:
+    """The section of the page on channels."""
+    return _PAGE.read_text(encoding="utf-8").partition("## How to add a channel\n")[2].partition("\n## ")[0]
+
+
+def files_of_the_page() -> dict[str, str]:
+    """Each file of that section: its name, and its block of Python."""
+    blocks = re.findall(r"his is all of `([a-z_/]+\.py)`:\n\n```python\n(.*?)```", channels_section(), re.DOTALL)
+    return dict(blocks)
+
+
+def add_channels_of_the_page() -> None:
+    """Let the registry find `ntfy.py` and `gotify/`: the text of the page and nothing else."""
     folder = Path(tempfile.mkdtemp(prefix="channels-"))
-    (folder / "ntfy.py").write_text(block, encoding="utf-8")
+    for name, text in files_of_the_page().items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     assistance.channels.__path__.append(str(folder))
-    channel_types.cache_clear()

@@ -1,11 +1,11 @@
-"""The port itself: settings, the registry, and what a new channel is told."""
+"""What every channel has: its settings, its secrets, its place in the contract suite."""
 
 import pytest
 import structlog.testing
 from pydantic import HttpUrl, ValidationError
-from tests.channels.far_side import far_side_of
+from tests.channels.fake_provider import provider_of
 
-from assistance.channels import Channel, UnknownTypeError, channel_class, channel_types
+from assistance.channels import Channel
 from assistance.channels.log import Log
 from assistance.channels.slack import Slack
 from assistance.model import Kind, Link, Message
@@ -16,25 +16,16 @@ SLACK = {"token": "env:T", "channel": "C1"}
 
 
 class TwoUrls(Channel):
-    """A channel that the general far side cannot guess."""
+    """A channel with two URLs: the general fake provider does not know which of them to serve."""
 
     first: HttpUrl
     second: HttpUrl
 
 
-def test_each_file_of_the_folder_is_a_type() -> None:
-    """The types are the files, and a name with an underscore is none of them."""
-    assert {"email", "log", "slack"} <= set(channel_types())
-    assert channel_class("slack") is Slack
-    for unknown in ("_channel", "nothing", "", "slack.py", "../slack", "os"):
-        with pytest.raises(UnknownTypeError):
-            channel_class(unknown)
-
-
-def test_a_channel_without_a_far_side_fails_the_suite_and_is_told_what_to_write() -> None:
-    """Nobody can forget the contract."""
-    with pytest.raises(pytest.fail.Exception, match=r"write tests/channels/far_sides/two_urls\.py"):
-        far_side_of("two_urls", TwoUrls)
+def test_a_channel_without_a_fake_provider_fails_the_suite() -> None:
+    """Nobody can forget the contract; the failure says which file to write."""
+    with pytest.raises(pytest.fail.Exception, match=r"write tests/channels/providers/two_urls\.py"):
+        provider_of("two_urls", TwoUrls)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +66,7 @@ def test_a_channel_knows_its_secrets() -> None:
 
 
 async def test_the_log_says_which_message_and_not_what_it_says() -> None:
-    """One line with the key; nothing of what was written; and no person is told."""
+    """One line with the key and nothing of what was written; no person reads it."""
     canary = "canary"
     message = Message("k.1", Kind.NOTICE, canary, canary, 0.0, ((canary, canary),), (Link(canary, canary),))
     with structlog.testing.capture_logs() as lines:

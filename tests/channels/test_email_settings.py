@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from assistance.channels._smtp import Server
 from assistance.channels.email import Email
+from assistance.channels.email.smtp import Server
 
 
 def email_at(url: str, *to: str, sender: str = "Assistance <bot@example.com>") -> Email:

@@ -53,9 +53,9 @@ async def http() -> AsyncIterator[Http]:
 async def test_each_error_is_in_its_class(kind: type[Verdict], reason: Reason, error: str, http: Http) -> None:
     """`ok: false` comes with HTTP 200; the name of the error decides, and an unknown one is tried again."""
     said = answer(200, {"ok": False, "error": error}, Retry_After="9")
-    async with RawHttp(lambda _: said) as far:
+    async with RawHttp(lambda _: said) as server:
         with pytest.raises(kind) as caught:
-            await slack_at(far.url).send(MESSAGE, http)
+            await slack_at(server.url).send(MESSAGE, http)
     assert (type(caught.value), caught.value.reason, caught.value.code) == (kind, reason, error)
     assert caught.value.after == (9.0 if kind is TryLater else None)
 
@@ -63,9 +63,9 @@ async def test_each_error_is_in_its_class(kind: type[Verdict], reason: Reason, e
 @pytest.mark.parametrize("error", ["", "<!channel>", "what the customer wrote", "a" * 81])
 async def test_what_is_no_name_of_an_error_is_not_repeated(error: str, http: Http) -> None:
     """The name goes into logs and metrics; anything else in its place may be the message itself."""
-    async with RawHttp(lambda _: answer(200, {"ok": False, "error": error})) as far:
+    async with RawHttp(lambda _: answer(200, {"ok": False, "error": error})) as server:
         with pytest.raises(TryLater) as caught:
-            await slack_at(far.url).send(MESSAGE, http)
+            await slack_at(server.url).send(MESSAGE, http)
     assert (caught.value.reason, caught.value.code) == (Reason.OTHER, "no_name_of_an_error")
 
 
@@ -74,9 +74,9 @@ async def test_what_is_no_name_of_an_error_is_not_repeated(error: str, http: Htt
 )
 async def test_half_an_answer_is_no_delivery(said: dict[str, Any], http: Http) -> None:
     """Whatever is missing in an answer, the message is tried again."""
-    async with RawHttp(lambda _: answer(200, said)) as far:
+    async with RawHttp(lambda _: answer(200, said)) as server:
         with pytest.raises(TryLater):
-            await slack_at(far.url).send(MESSAGE, http)
+            await slack_at(server.url).send(MESSAGE, http)
 
 
 async def test_a_wrong_token_and_a_wrong_channel_park(fake: FakeSlack, http: Http) -> None:
@@ -147,6 +147,8 @@ async def test_the_largest_message_fits(fake: FakeSlack, http: Http) -> None:
         fields=tuple((f"Label {n}", "v" * 5_000) for n in range(60)),
         links=tuple(Link(f"Label {n}" * 50, "https://x.example/" + "p" * 900) for n in range(60)),
         urgent=True,
+        since="Since",
+        rest="… The rest is in the service.",
     )
     await slack_at(fake.api_url).send(message, http)
     (arrived,) = fake.messages
@@ -191,6 +193,16 @@ async def test_links_are_links_and_nothing_else(fake: FakeSlack, http: Http) -> 
     ]
 
 
+async def test_the_time_is_shown_in_the_zone_of_each_reader(fake: FakeSlack, http: Http) -> None:
+    """With the label that the message brings; without a label there is no time."""
+    await slack_at(fake.api_url).send(replace(MESSAGE, since="Since"), http)
+    await slack_at(fake.api_url).send(MESSAGE, http)
+    labelled, bare = (message.blocks for message in fake.messages)
+    date = "<!date^1795435200^{date_short_pretty} {time}|2026-11-23 12:00 UTC>"
+    assert labelled[-1]["elements"] == [{"type": "mrkdwn", "text": f"Since {date}"}]
+    assert bare == labelled[:-1]
+
+
 async def test_an_urgent_message_is_seen_to_be_urgent(fake: FakeSlack, http: Http) -> None:
     """The title carries the mark."""
     await slack_at(fake.api_url).send(replace(MESSAGE, urgent=True), http)
@@ -200,9 +212,9 @@ async def test_an_urgent_message_is_seen_to_be_urgent(fake: FakeSlack, http: Htt
 async def test_a_missing_scope_is_named(http: Http) -> None:
     """What Slack says is needed stands in the verdict, the token does not."""
     said = answer(200, {"ok": False, "error": "missing_scope", "needed": "chat:write", "provided": "xoxb-test"})
-    async with RawHttp(lambda _: said) as far:
+    async with RawHttp(lambda _: said) as server:
         with pytest.raises(Misconfigured) as caught:
-            await slack_at(far.url).probe(http)
+            await slack_at(server.url).probe(http)
     assert "chat:write" in (caught.value.answer or "")
     assert "xoxb-test" not in (caught.value.answer or "")
 

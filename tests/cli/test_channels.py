@@ -1,33 +1,13 @@
-"""`channels` and `channels test`, with a service running and with none."""
+"""`channels` and `channels test`, and what they and `deliveries` and `replay` say when no service runs."""
 
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Cli, Development
 
-from assistance.sandbox.modes import MailMode
-from assistance.sandbox.slack import FakeSlack
+from assistance.sandbox.sandbox import MailMode
 from assistance.sandbox.smtp import FakeSmtp
-from assistance.store import Park, open_store
-
-NOBODY = ("--url", "http://127.0.0.1:1")
-DATABASE = "sqlite:///var/assistance.db"
-ROUTING = """
-channels:
-  team: {type: slack, token: env:SLACK_TOKEN, channel: C0SALES}
-  trying: {type: log}
-topics:
-  sales: {steps: [{notify: [team, trying]}]}
-"""
-
-
-@pytest.fixture
-def routing(place: Path) -> Path:
-    file = place / "assistance.yaml"
-    file.write_text(ROUTING)
-    return file
 
 
 async def test_the_running_service_is_asked(cli: Cli, development: Development) -> None:
@@ -83,56 +63,22 @@ async def test_development_mode_talks_to_its_sandbox_alone(
 async def test_a_test_message_that_is_not_taken_is_a_failure(cli: Cli, development: Development) -> None:
     """What the provider refuses is told in one line, and ends with 1."""
     assert development.house.sandbox is not None
-    await development.house.sandbox.play_mail(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
+    await development.house.sandbox.play(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
     failure = (await cli("channels", "test", "pricing-mail", "--url", development.url)).failure
     assert failure.startswith("assistance: pricing-mail: not delivered: rejected, 550")
 
 
-async def test_an_unknown_channel_is_a_failure(cli: Cli, development: Development, routing: Path) -> None:
-    """The known ones are named: those of the running service, or with none running those of the file."""
-    running = (await cli("channels", "test", "x", "--url", development.url)).failure
-    assert running == "assistance: unknown channel x; there are: pricing-mail, sales-slack"
-    assert "there are: team, trying" in (await cli("channels", "test", "x", *NOBODY)).failure
+async def test_an_unknown_channel_is_a_failure(cli: Cli, development: Development) -> None:
+    """The known ones are named."""
+    failure = (await cli("channels", "test", "x", "--url", development.url)).failure
+    assert failure == "assistance: unknown channel x; there are: pricing-mail, sales-slack"
 
 
-async def test_with_none_running_the_store_is_opened(cli: Cli, routing: Path) -> None:
-    """What the store remembers of a channel is shown, and it is said that no service answers."""
-    store = open_store(DATABASE)
-    await store.park(Park("team", "credentials", now=1_800_000_000))
-    store.close()
-    ran = await cli("channels", *NOBODY)
-    assert (ran.code, ran.err) == (0, "no service answers at http://127.0.0.1:1: this is what the store remembers\n")
-    assert ran.out.splitlines() == [
-        "team    slack  parked (credentials, until 2027-01-15T08:01:00.000Z)",
-        "trying  log  ok",
-    ]
-
-
-async def test_a_store_that_another_process_has_is_left_alone(cli: Cli, routing: Path) -> None:
-    """A service that runs at another address is not disturbed; the line says how to reach it."""
-    with closing(open_store(DATABASE)):
-        failure = (await cli("channels", *NOBODY)).failure
-    assert "is in use by process" in failure
-    assert "--url" in failure
-
-
-async def test_with_none_running_a_test_message_goes_out_from_here(
-    cli: Cli, routing: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The channel of the file is tried directly, with its secrets from the environment."""
-    async with FakeSlack(tokens={"xoxb-1"}, channels={"C0SALES"}) as slack:
-        routing.write_text(ROUTING.replace("channel: C0SALES", f"channel: C0SALES, api_url: {slack.api_url}"))
-        missing = (await cli("channels", "test", "team", *NOBODY)).failure
-        monkeypatch.setenv("SLACK_TOKEN", "xoxb-1")
-        ran = await cli("channels", "test", "team", *NOBODY)
-    assert missing.endswith("not delivered: credentials, secret_not_set")
-    assert ran.code == 0
-    assert "team: delivered in" in ran.out
-    assert len(slack.messages) == 1
-
-
-async def test_a_log_channel_writes_its_line(cli: Cli, routing: Path) -> None:
-    """From here, too, a `log` channel logs: on standard error."""
-    ran = await cli("channels", "test", "trying", *NOBODY)
-    assert ran.code == 0
-    assert "message_for_nobody" in ran.err
+@pytest.mark.parametrize("command", ["channels", "channels test team", "deliveries", "replay --state failed"], ids=str)
+async def test_without_a_running_service_they_say_so(cli: Cli, place: Path, command: str) -> None:
+    """One line on standard error and exit code 1, with and without a token at hand; nothing is made."""
+    for token in ((), ("--token", "x")):
+        ran = await cli(*command.split(), "--url", "http://127.0.0.1:1", *token)
+        assert ran.failure == "assistance: no service answers at http://127.0.0.1:1: connection: ECONNREFUSED"
+        assert ran.out == ""
+    assert list(place.iterdir()) == []

@@ -1,4 +1,4 @@
-"""`deliveries` and `replay`, with a service running and with none."""
+"""`deliveries` and `replay`."""
 
 from pathlib import Path
 
@@ -6,32 +6,25 @@ import pytest
 from tests.cli.conftest import Cli, Development
 
 from assistance.model import State
-from assistance.sandbox.modes import MailMode
-from assistance.settings.development import DATABASE
-from assistance.store import RequestFilter, open_store
-
-NOBODY = ("--url", "http://127.0.0.1:1")
+from assistance.sandbox.sandbox import MailMode
+from assistance.store import RequestFilter
 
 
 async def stuck(cli: Cli, development: Development) -> str:
     """The id of a delivery that was refused for good."""
     assert development.house.sandbox is not None
-    await development.house.sandbox.play_mail(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
+    await development.house.sandbox.play(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
     asked = await cli("send", "--topic", "pricing", "--description", "x", "--url", development.url, "--json")
     assert asked.code == 0
-    found = (await development.house.store.page(_all()))[0][0].id
+    found = (await development.house.store.page(RequestFilter(1)))[0][0].id
 
     async def look() -> set[str]:
         return {delivery.state for delivery, _ in await development.house.store.tries(found)}
 
     states = await development.house.waiting.until(found, look, lambda seen: seen == {State.FAILED}, 20)
     assert states == {State.FAILED}
-    await development.house.sandbox.play_mail(MailMode(mode="ok"))
+    await development.house.sandbox.play(MailMode(mode="ok"))
     return f"{found}.1"
-
-
-def _all() -> RequestFilter:
-    return RequestFilter(1)
 
 
 async def test_what_is_stuck_is_shown_and_sent_again(cli: Cli, development: Development) -> None:
@@ -58,34 +51,9 @@ async def test_to_replay_everything_must_be_said(cli: Cli) -> None:
     assert "--channel" in ran.err
 
 
-async def test_with_no_service_the_store_is_asked(cli: Cli, place: Path) -> None:
-    """An empty store has nothing stuck and nothing to send; nonsense is told in one line."""
-    (place / "var").mkdir()
-    open_store("sqlite:///var/assistance.db").close()
-    ran = await cli("deliveries", *NOBODY)
-    assert (ran.code, ran.out) == (0, "nothing is stuck\n")
-    ran = await cli("replay", "--state", "failed", *NOBODY)
-    assert (ran.code, ran.out) == (0, "0 sent again\n")
-    assert "ids" in (await cli("replay", "nonsense", *NOBODY)).failure
-
-
-@pytest.mark.parametrize("command", [("deliveries",), ("replay", "--state", "failed")])
-async def test_where_there_is_no_store_none_is_made(cli: Cli, place: Path, command: tuple[str, ...]) -> None:
-    """In the wrong folder nobody must read that nothing is stuck."""
-    failure = (await cli(*command, *NOBODY)).failure
-    assert "no service answers at http://127.0.0.1:1, and there is no var/assistance.db here" in failure
-    assert not (place / "var").exists()
-
-
-async def test_the_store_of_development_mode_is_asked_when_it_is_named(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it says is not what production's would: the line tells how to ask it."""
-    open_store(DATABASE).close()
-    failure = (await cli("deliveries", *NOBODY)).failure
-    assert f"no var/assistance.db here, only development mode's: ASSISTANCE_DATABASE_URL={DATABASE} asks it" in failure
-    monkeypatch.setenv("ASSISTANCE_DATABASE_URL", DATABASE)
-    assert (await cli("deliveries", *NOBODY)).out == "nothing is stuck\n"
+async def test_a_selection_that_is_refused_is_one_line(cli: Cli, development: Development) -> None:
+    """What the service says of it is shown."""
+    assert "#/ids/0" in (await cli("replay", "nonsense", "--url", development.url)).failure
 
 
 ALL_OF = [("deliveries", "--channel"), ("replay", "--channel"), ("replay", "--dry-run", "--channel")]
@@ -93,17 +61,12 @@ ALL_OF = [("deliveries", "--channel"), ("replay", "--channel"), ("replay", "--dr
 
 @pytest.mark.parametrize("command", ALL_OF, ids=" ".join)
 async def test_of_an_unknown_channel_nobody_reads_that_all_is_well(
-    cli: Cli, development: Development, place: Path, command: tuple[str, ...]
+    cli: Cli, development: Development, command: tuple[str, ...]
 ) -> None:
-    """A name that was misspelt is told, by a running service and with none running; a right one with nothing is not."""
+    """A name that was misspelt is a failure; a right one with nothing is none."""
     failure = (await cli(*command, "nope", "--url", development.url)).failure
     assert failure == "assistance: unknown channel nope; there are: pricing-mail, sales-slack"
     assert (await cli(*command, "sales-slack", "--url", development.url)).code == 0
-    open_store("sqlite:///var/assistance.db").close()
-    ran = await cli(*command, "nope", *NOBODY)
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.endswith(f"{failure}\n")
-    assert (await cli(*command, "sales-slack", *NOBODY)).code == 0
 
 
 async def test_what_a_channel_that_is_gone_still_owes_is_shown(cli: Cli, development: Development, place: Path) -> None:

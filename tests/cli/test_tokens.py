@@ -8,8 +8,8 @@ import pytest
 from tests.cli.conftest import Cli, Development
 from tests.cli.scripted import Scripted
 
-from assistance.app import AUDIENCE, ISSUER, VAR
 from assistance.security import DevelopmentIssuer
+from assistance.settings.development import AUDIENCE, ISSUER, VAR
 
 ACCEPTED = {
     "id": "01890000-0000-7000-8000-000000000000",

@@ -61,6 +61,31 @@ print(sorted({"aiohttp", "fastapi", "sqlalchemy", "rich"} & sys.modules.keys()),
     assert ran.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize("command", [["serve", "--dev"], ["demo"]], ids=" ".join)
+def test_development_mode_without_its_mail_server_says_what_to_install(command: list[str]) -> None:
+    """A plain install has no `aiosmtpd`: one line names the extra."""
+    script = f"""
+import sys
+sys.modules["aiosmtpd"] = None
+from assistance.cli import run
+sys.exit(run({command}))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == ("assistance: development mode needs its mail server: pip install 'assistance-api[sandbox]'\n")
+
+
+def test_production_imports_nothing_of_the_sandbox() -> None:
+    """A plain install serves: neither the sandbox nor its mail server is loaded."""
+    script = """
+import sys
+import assistance.cli.serving
+print([name for name in sys.modules if name.startswith(("assistance.sandbox", "aiosmtpd"))])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     """Written to a pipe that nobody reads, a command says nothing of it."""
     with started("--help") as process:

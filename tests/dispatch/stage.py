@@ -15,7 +15,7 @@ from tests.fakes.clock import ManualClock
 from assistance.channels import Channel
 from assistance.dispatch import Dispatcher
 from assistance.intake import Ask, Caller, Intake
-from assistance.model import AssistanceRequest, Attempt, Delivery, Event, EventType, Status, uuid7
+from assistance.model import Actor, AssistanceRequest, Attempt, Delivery, Event, Transition
 from assistance.outgoing import Http
 from assistance.outgoing.http import Timeouts
 from assistance.routing import Routing, Step, Topic, parse_hours
@@ -79,7 +79,7 @@ class Stage:
             metrics=self.metrics,
             tracer=NoOpTracer(),
         )
-        self.intake = Intake(self.store, self.routing, self.clock, uuid7, self.dispatcher)
+        self.intake = Intake(self.store, self.routing, self.clock, self.metrics, self.dispatcher)
         await self.dispatcher.configure(self.channels)
         self.running = asyncio.create_task(self.dispatcher.run())
         await self.quiet()
@@ -144,9 +144,9 @@ class Stage:
         line: list[Event] = await self.store.time_line(request_id)
         return [str(event.type) for event in line]
 
-    async def move(self, request_id: str, status: Status, type_: EventType, actor: str = "slack:U1 Ana") -> None:
+    async def move(self, request_id: str, transition: Transition) -> None:
         """What the desk does."""
-        await self.store.move(Move(Command(request_id, actor, self.clock.now()), status, type_))
+        await self.store.move(Move(Command(request_id, Actor("slack", "U1", "Ana"), self.clock.now()), transition))
 
     async def quiet(self) -> None:
         """Return when nothing happens any more until time goes on."""

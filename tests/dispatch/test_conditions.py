@@ -4,7 +4,16 @@ import asyncio
 
 from tests.dispatch.stage import Stage
 
-from assistance.model import Condition, EventType, Misconfigured, Reason, Status, TryLater, Undeliverable, When
+from assistance.model import (
+    Condition,
+    Misconfigured,
+    Reason,
+    Status,
+    Transition,
+    TryLater,
+    Undeliverable,
+    When,
+)
 from assistance.routing import Step
 
 FIRST = Step(("slack",))
@@ -87,7 +96,7 @@ async def test_an_escalation_is_skipped_when_somebody_has_taken_it(stage: Stage)
     """A claim within the ten minutes ends it."""
     stage.route(FIRST, Step(("mail",), 600, Condition.UNCLAIMED))
     request_id = await stage.told()
-    await stage.move(request_id, Status.CLAIMED, EventType.CLAIMED)
+    await stage.move(request_id, Transition.CLAIM)
     await stage.go_on(602, 5)
     assert not stage.far["mail"].tried
     assert (await stage.states(request_id))[1] == "skipped"
@@ -108,7 +117,7 @@ async def test_cancelling_stops_what_waits_and_tells_who_was_told(stage: Stage):
     """The people who have it hear that nobody waits any more; the others never hear of it."""
     stage.route(FIRST, Step(("mail",), 60))
     request_id = await stage.told()
-    await stage.move(request_id, Status.CANCELLED, EventType.CANCELLED, "api:bot-1")
+    await stage.move(request_id, Transition.CANCEL)
     await stage.go_on(62)
     assert not stage.far["mail"].tried
     assert [message.title for message in stage.far["slack"].dequeued][1:] == ["Sales: cancelled, nobody waits any more"]
@@ -119,7 +128,7 @@ async def test_what_is_cancelled_while_it_is_tried_again_is_not_sent(stage: Stag
     """A customer who needs nobody any more is not announced when the channel comes back."""
     stage.far["slack"].always = outage
     request_id = await stage.told()
-    await stage.move(request_id, Status.CANCELLED, EventType.CANCELLED, "api:bot-1")
+    await stage.move(request_id, Transition.CANCEL)
     stage.far["slack"].always = None
     await stage.go_on(30)
     assert len(stage.far["slack"].tried) == 1

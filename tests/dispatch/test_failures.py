@@ -112,9 +112,8 @@ async def test_a_message_that_cannot_be_composed_stops_nobody_else(stage: Stage)
     """A request whose data breaks the wording is tried again; the next one goes out."""
     later = 10.0**13
     stage.clock._now, now = later, stage.clock._now
-    broken = (await stage.ask()).request.id
+    broken = await stage.told()
     stage.clock._now = now
-    await stage.quiet()
     assert (await stage.tries(broken))[0].reason == Reason.BUG
     request_id = await stage.told()
     assert await stage.states(request_id) == ["delivered"]

@@ -6,7 +6,15 @@ from tests.dispatch.far_side import FarSide
 from tests.dispatch.stage import Stage
 
 from assistance.dispatch import try_channel
-from assistance.model import Condition, EventType, Misconfigured, Outcome, Reason, Status, TryLater, Undeliverable
+from assistance.model import (
+    Condition,
+    Misconfigured,
+    Outcome,
+    Reason,
+    Transition,
+    TryLater,
+    Undeliverable,
+)
 from assistance.outgoing import Http
 from assistance.routing import Step
 from assistance.store import Park, Unpark
@@ -119,7 +127,7 @@ async def test_a_message_that_is_no_longer_wanted_is_no_probe(stage: Stage):
     await stage.go_on(2, 1)
     stage.route(Step(("slack",)))
     asked = [await stage.told() for _ in range(5)]
-    await stage.move(first, Status.CLAIMED, EventType.CLAIMED)
+    await stage.move(first, Transition.CLAIM)
     await stage.go_on(61, 1)
     [(_, probe)] = far.tried[1:]
     assert probe.key in {f"{request_id}.1" for request_id in asked}

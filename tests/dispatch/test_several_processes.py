@@ -2,18 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from opentelemetry.trace import NoOpTracer
 from tests.dispatch.far_side import FarSide, Scripted
 from tests.fakes.clock import until
-from tests.fakes.postgres import running_postgres
+from tests.fakes.postgres import Postgres
 
 from assistance.dispatch import Dispatcher, dispatcher, housekeeping
 from assistance.intake import Ask, Caller, Intake
-from assistance.model import Misconfigured, Reason, SystemClock, TryLater, uuid7
+from assistance.model import Misconfigured, Reason, SystemClock, TryLater
 from assistance.outgoing import Http
 from assistance.routing import Routing, Step, Topic
 from assistance.store import open_store
@@ -23,11 +23,8 @@ PROCESSES = 2
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with running_postgres() as server:
-        name = server.migrated()
-        yield server.at(name)
-        server.drop(name)
+def url(postgres: Postgres) -> str:
+    return postgres.at(postgres.emptied())
 
 
 def routing(channel: str, far: FarSide, pace: str | None) -> Routing:
@@ -53,7 +50,7 @@ async def process(url: str, owner: str, known: Routing) -> AsyncIterator[tuple[D
     )
     await dispatcher.configure(known.channels)
     running = asyncio.create_task(dispatcher.run())
-    yield dispatcher, Intake(store, lambda: known, clock, uuid7, dispatcher)
+    yield dispatcher, Intake(store, lambda: known, clock, metrics, dispatcher)
     await dispatcher.stop()
     await running
     store.close()

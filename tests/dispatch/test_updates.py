@@ -5,7 +5,7 @@ import asyncio
 from tests.dispatch.far_side import Scripted, Threaded
 from tests.dispatch.stage import Stage
 
-from assistance.model import EventType, Kind, Reason, Status, TryLater, Undeliverable
+from assistance.model import Kind, Reason, Transition, TryLater, Undeliverable
 from assistance.routing import Step
 
 
@@ -93,7 +93,7 @@ async def test_everybody_who_was_told_hears_the_news(stage: Stage):
     stage.route(Step(("slack", "mail")))
     stage.far["mail"].always = lambda: TryLater(Reason.CONNECTION)
     request_id = await stage.told()
-    await stage.move(request_id, Status.CLAIMED, EventType.CLAIMED)
+    await stage.move(request_id, Transition.CLAIM)
     await stage.go_on(1)
     assert [message.title for message in stage.far["slack"].dequeued][1:] == ["Sales: taken by Ana"]
     assert {message.kind for _, message in stage.far["mail"].tried} == {Kind.NOTICE}

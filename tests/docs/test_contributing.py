@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import yaml
+from tests.channels.page import channels_section, files_of_the_page
 
+import assistance.channels
 from assistance.routing import load
 
 ROOT = Path(__file__).parents[2]
@@ -22,3 +24,17 @@ def test_the_topic_of_the_page_is_a_good_addition_to_the_starter_file(tmp_path: 
     routing = load(path, {"SLACK_TOKEN": "xoxb-1", "SMTP_URL": "smtps://mail.example.com"})
     assert "returns" in routing.topics
     assert routing.warnings == ()
+
+
+def test_the_page_has_a_channel_as_a_file_and_one_as_a_folder():
+    """Both go through the contract of all channels: `tests/channels/test_contract.py` builds them from the page."""
+    assert set(files_of_the_page()) == {"ntfy.py", "gotify/__init__.py", "gotify/payload.py"}
+
+
+def test_the_page_names_all_that_a_channel_can():
+    """Each protocol with its method."""
+    section = channels_section()
+    protocols = [getattr(assistance.channels, name) for name in assistance.channels.__all__ if name.startswith("Can")]
+    for protocol in protocols:
+        (method,) = (name for name in vars(protocol) if not name.startswith("_"))
+        assert f"`{protocol.__name__}` (`{method}`" in section

@@ -14,11 +14,13 @@ from tests.deploy.edge_process import missing
 from tests.docs.listed import LISTED
 from tests.docs.pages import SCRIPTS, TEXTS, Script, everywhere, named
 from tests.docs.stage import Ran, Stage, fill_in
-from tests.fakes.postgres import running_postgres
+from tests.fakes.postgres import Postgres
 from tests.fakes.process import free_port
 from tests.fakes.service import ROUTING, Outside, inside, outside
 
 from assistance.sandbox.smtp import SmtpFault
+
+pytestmark = pytest.mark.proof
 
 LAPTOP = {"README.md#Two commands", "README.md#Topics and channels", "docs/bots.md#In the sandbox"}
 """Places whose commands are typed beside `make run`; all others are typed beside a service as in production."""
@@ -184,7 +186,7 @@ async def test_one_process(stage: Stage, around: Outside) -> None:
     await asyncio.gather(*(_served(stage, one, f"sqlite:///var/{n}.db") for n, one in enumerate(commands)))
 
 
-async def test_many_processes(stage: Stage, around: Outside) -> None:
+async def test_many_processes(stage: Stage, around: Outside, postgres: Postgres) -> None:
     """`migrate`, then an API process and a dispatcher on PostgreSQL: what one takes in, the other sends.
 
     After SIGTERM a process says that it is not ready; a second one ends it at once, with 0 too.
@@ -193,22 +195,21 @@ async def test_many_processes(stage: Stage, around: Outside) -> None:
     assert {named(line) for line in block.lines} == {each for each in everywhere() if re.match(MANY, each)}
     migrate, api, dispatcher = block.lines
     stage.port, other = free_port(), free_port()
-    with running_postgres() as server:
-        settings = {"ASSISTANCE_DATABASE_URL": server.at(server.empty())}
-        (migrated,) = await stage.run([migrate], **settings)
-        assert migrated.code == 0, migrated
-        ready = f"http://127.0.0.1:{other}/readyz"
-        async with (
-            stage.serving(api, f"{stage.url}/readyz", **settings) as first,
-            stage.serving(dispatcher, ready, PORT=str(other), **settings) as second,
-        ):
-            (sent,) = await stage.run(["assistance send --topic sales --description Hello --wait 10"])
-            assert sent.out.startswith("notified: "), sent
-            for running, url in ((first, f"{stage.url}/readyz"), (second, ready)):
-                running.send(signal.SIGTERM)
-                await running.answers(url, well=False)
-                code, said = await running.ended(signal.SIGTERM)
-                assert (code, '"event":"stopped"' in said) == (0, False)
+    settings = {"ASSISTANCE_DATABASE_URL": postgres.at(postgres.empty())}
+    (migrated,) = await stage.run([migrate], **settings)
+    assert migrated.code == 0, migrated
+    ready = f"http://127.0.0.1:{other}/readyz"
+    async with (
+        stage.serving(api, f"{stage.url}/readyz", **settings) as first,
+        stage.serving(dispatcher, ready, PORT=str(other), **settings) as second,
+    ):
+        (sent,) = await stage.run(["assistance send --topic sales --description Hello --wait 10"])
+        assert sent.out.startswith("notified: "), sent
+        for running, url in ((first, f"{stage.url}/readyz"), (second, ready)):
+            running.send(signal.SIGTERM)
+            await running.answers(url, well=False)
+            code, said = await running.ended(signal.SIGTERM)
+            assert (code, '"event":"stopped"' in said) == (0, False)
 
 
 @pytest.mark.skipif(missing() != "", reason=f"not installed: {missing()}")

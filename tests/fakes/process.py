@@ -166,7 +166,7 @@ class ServiceProcess:
         return time.monotonic() - began
 
     async def ready(self) -> bool:
-        return await self.status("/readyz") == 204
+        return await self.status("/readyz") == 200
 
     async def status(self, path: str) -> int | None:
         """The answer to a GET, None while nobody answers."""

@@ -168,7 +168,7 @@ async def _ready(session: aiohttp.ClientSession, url: str, life: asyncio.Task[No
                 await life
             try:
                 async with session.get(f"{url}/readyz") as answer:
-                    if answer.status == 204:
+                    if answer.status == 200:
                         return
             except aiohttp.ClientConnectionError:
                 pass

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from assistance.model import SystemClock
-from assistance.sandbox.faults import reset
+from assistance.sandbox.fake import reset
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Ends]]

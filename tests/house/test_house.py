@@ -3,22 +3,31 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
 from pip._internal.models.index import PyPI
+from tests.house import allowed
 
 ROOT = Path(__file__).parents[2]
 MODULE_LINES = 400
 MIGRATIONS = ROOT / "src/assistance/store/engine/migrations/versions"
+LEAST_LINES = 30
 FUNCTION_LINES = 60
 SAYS_NOTHING = re.compile(r"_?(utils?|helpers?|common|base|managers?|misc)")
 MOCKS = re.compile(r"\b(mock\.patch|MagicMock|AsyncMock|create_autospec)\b")
 SLEEPS = re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))")
+EMPTY_WORDS = re.compile(r"\bdef _?(tell|told|settle|hold)\b")
+STORE_INSIDES = re.compile(
+    r"\bassistance\.store\S*( import .*\b_[a-z]|\._[a-z])|\bstore\._[a-z]"
+    r"|\b(database|migrations|postgresql|sqlite|store|waking|writer), \"_[A-Za-z]"
+)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)")
 THIS = Path(__file__)
+PLANTED = ROOT / "tests/proofs/planted.py"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -63,10 +72,26 @@ def none_of(offenders: list[str]) -> None:
     assert not offenders, "\n" + "\n".join(offenders)
 
 
+def not_allowed(found: list[str], allowed: Collection[str]) -> None:
+    """None but in files that are still allowed; `found` are lines as of `places`."""
+    none_of([each for each in found if each.partition(":")[0] not in allowed])
+
+
 def test_every_module_fits_on_a_few_screens() -> None:
     """No module is longer than 400 lines."""
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules("src", "tests", "bench")}
     none_of([f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MODULE_LINES])
+
+
+def test_no_module_is_too_small_for_a_file_of_its_own() -> None:
+    """No module of the service is shorter than 30 lines without a reason; migrations and `__init__` may be."""
+    small = [
+        f"{path.relative_to(ROOT)}: {length} lines"
+        for path in modules("src")
+        if "migrations" not in path.parts and path.name not in {"__init__.py", "__main__.py"}
+        if (length := len(path.read_text(encoding="utf-8").splitlines())) < LEAST_LINES
+    ]
+    not_allowed(small, allowed.SMALL)
 
 
 def test_every_function_fits_on_a_screen() -> None:
@@ -85,6 +110,22 @@ def test_every_module_is_named_by_what_it_holds() -> None:
     """No module or folder is called utils, helpers, common, base, manager or misc."""
     names = [path.relative_to(ROOT) for path in modules("src", "tests", "bench")]
     none_of([str(name) for name in names if any(SAYS_NOTHING.fullmatch(Path(part).stem) for part in name.parts)])
+
+
+def test_no_function_is_called_by_a_word_for_many_things() -> None:
+    """None of the service is called tell, told, settle or hold: it notifies, logs, records, leases or locks."""
+    not_allowed(places(EMPTY_WORDS, modules("src")), allowed.WORDS)
+
+
+def test_no_docstring_is_there_only_to_be_there() -> None:
+    """None of the service says "See the class."."""
+    not_allowed(places(re.compile(r"See the class\."), modules("src")), allowed.EMPTY_DOCSTRINGS)
+
+
+def test_no_test_uses_what_is_private_to_the_store() -> None:
+    """Tests keep to what other rooms may use; only planted bugs are put in by private names."""
+    found = places(STORE_INSIDES, [path for path in modules("tests", "bench") if path not in {THIS, PLANTED}])
+    not_allowed(found, allowed.STORE_INSIDES)
 
 
 def test_every_test_says_what_it_proves() -> None:
@@ -132,3 +173,20 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     none_of(broken)
+
+
+def test_every_test_runs_in_exactly_one_tier(pytestconfig: pytest.Config) -> None:
+    """Whatever its marks, one command runs a test; plain `pytest` runs what `make test` does."""
+    of_make = re.findall(r'pytest -m "([^"]+)"', (ROOT / "Makefile").read_text(encoding="utf-8"))
+    for proof, alone, long in product((False, True), repeat=3):
+        # tests/conftest.py marks each `alone` as a `proof`.
+        marks = {"proof": proof or alone, "alone": alone, "long": long}
+        assert [eval(chosen, {}, marks) for chosen in [*of_make, "long"]].count(True) == 1, marks
+    assert pytestconfig.getini("addopts")[-1] == of_make[0]
+
+
+def test_no_other_option_of_make_leaves_a_test_out() -> None:
+    """Neither folder nor name is given."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for options in re.findall(r'pytest -m "[^"]+"(.*)', makefile):
+        assert set(options.split()) <= {"-rs", "$(parallel)"}

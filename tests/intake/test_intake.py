@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -12,15 +13,16 @@ import pytest
 from tests.fakes.clock import ManualClock
 
 from assistance.channels.log import Log
-from assistance.intake import Ask, Caller, Intake, UnknownCallbackError, UnknownTopicError, answer
-from assistance.model import Condition, Status, uuid7
-from assistance.routing import Routing, Step, Topic
+from assistance.intake import Ask, Caller, Intake, UnknownCallbackError, answer
+from assistance.model import Condition, Status
+from assistance.routing import Routing, Step, Topic, UnknownTopicError
 from assistance.routing.routing import Callback
+from assistance.security import MissingScopeError
 from assistance.store import (
     Acceptance,
     Accepted,
-    Freeze,
-    Job,
+    Dequeue,
+    Dequeued,
     KeyReusedError,
     Lease,
     NewRequest,
@@ -28,39 +30,21 @@ from assistance.store import (
     StoreUnavailableError,
     open_store,
 )
+from assistance.telemetry import Metrics, set_up_metrics
 
 WEEK = 7 * 86_400.0
-ANA = Caller("bot-1", "call-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+ANA = Caller("bot-1", None, "call-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 
 
 @dataclass
-class Hand:
-    """A dispatcher that only takes what it is given, `room` at most on each channel."""
+class Dispatcher:
+    """One that only counts how often it was woken."""
 
-    room: int = 100
     parked: Mapping[str, str] = field(default_factory=dict)
-    reserved: Counter[str] = field(default_factory=Counter)
-    handed: list[Job] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    woken: int = 0
 
-    def lease(self) -> Lease:
-        return Lease("hand", 30)
-
-    def reserve(self, channel: str) -> bool:
-        if self.reserved[channel] >= self.room or channel in self.parked:
-            return False
-        self.reserved[channel] += 1
-        return True
-
-    def unreserve(self, channel: str) -> None:
-        self.reserved[channel] -= 1
-
-    def hand(self, job: Job) -> None:
-        self.reserved[job.delivery.channel] -= 1
-        self.handed.append(job)
-
-    def due(self, channel: str) -> None:
-        self.told.append(channel)
+    def wake(self) -> None:
+        self.woken += 1
 
 
 @dataclass
@@ -69,17 +53,13 @@ class Door:
 
     store: Store
     clock: ManualClock
-    hand: Hand
+    dispatcher: Dispatcher
+    metrics: Metrics
     intake: Intake
 
     async def ask(self, key: str | None = None, caller: Caller = ANA, body: bytes = b"body", **more: Any) -> Accepted:
         ask = Ask.model_validate({"topic": "sales", "description": "Help", **more})
         return await self.intake.accept(ask, caller, (key, body) if key else None)
-
-    @property
-    def promised(self) -> int:
-        """How much room is promised and neither used nor given back."""
-        return self.hand.reserved.total()
 
 
 def routing() -> Routing:
@@ -87,6 +67,7 @@ def routing() -> Routing:
     first, failover = Step(("slack", "desk")), Step(("mail",), 60, Condition.UNDELIVERED)
     topics = {
         "sales": Topic("sales", "Sales", "", None, (first, failover), expected_response=900.0),
+        "later": Topic("later", "Later", "", None, (Step(("slack",), 60),)),
         "pricing": Topic("pricing", "Pricing", "", None, (Step(("mail",)), Step(("desk",), 60, Condition.UNDELIVERED))),
     }
     channels = {name: Log() for name in ("slack", "desk", "mail")}
@@ -96,13 +77,19 @@ def routing() -> Routing:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    store, clock, hand = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), Hand()
-    yield Door(store, clock, hand, Intake(store, routing, clock, uuid7, hand))
+    store, clock, dispatcher, metrics = (
+        open_store(f"sqlite:///{tmp_path}/a.db"),
+        ManualClock(),
+        Dispatcher(),
+        set_up_metrics({}, ""),
+    )
+    yield Door(store, clock, dispatcher, metrics, Intake(store, routing, clock, metrics, dispatcher))
     store.close()
+    metrics.shutdown()
 
 
 async def test_an_ask_becomes_a_request_with_all_that_is_owed(door: Door):
-    """Stored with who asked and how to trace it; what is due at once is handed over under a lease."""
+    """Stored with who asked and how to trace it; the dispatcher is woken for what is due at once."""
     accepted = await door.ask(metadata={"a": 1}, conversation_id="c", expires_in=60)
     seen = await door.store.get(accepted.request.id)
     assert seen is not None
@@ -114,10 +101,8 @@ async def test_an_ask_becomes_a_request_with_all_that_is_owed(door: Door):
     )
     assert (request.topic, request.topic_title, request.status) == ("sales", "Sales", Status.ACCEPTED)
     assert (request.expires_at, request.expected_response) == (door.clock.now() + 60, door.clock.now() + 900)
-    assert [(d.channel, d.state) for d in owed] == [("slack", "sending"), ("desk", "sending"), ("mail", "pending")]
-    assert [(job.delivery.n, job.delivery.fence) for job in door.hand.handed] == [(1, 1), (2, 1)]
-    assert door.promised == 0
-    assert door.hand.told == []
+    assert [(d.channel, d.state) for d in owed] == [("slack", "pending"), ("desk", "pending"), ("mail", "pending")]
+    assert door.dispatcher.woken == 1
 
 
 async def test_topics_are_found_in_any_case(door: Door):
@@ -126,10 +111,42 @@ async def test_topics_are_found_in_any_case(door: Door):
 
 
 async def test_an_unknown_topic_is_refused(door: Door):
-    """Nothing is stored and nothing promised."""
+    """Nothing is stored."""
     with pytest.raises(UnknownTopicError):
         await door.ask(topic="weather")
-    assert door.promised == 0
+    assert door.dispatcher.woken == 0
+
+
+async def test_a_caller_asks_on_its_own_topics_only(door: Door):
+    """The scope that is missing is named; a topic that there is not is refused with those that the caller may use."""
+    narrow = Caller("bot-1", frozenset({"sales"}))
+    assert (await door.ask(caller=narrow)).request.topic == "sales"
+    with pytest.raises(MissingScopeError) as missing:
+        await door.ask(topic="Pricing", caller=narrow)
+    assert missing.value.scope == "request-assistance:pricing"
+    with pytest.raises(UnknownTopicError) as unknown:
+        await door.ask(topic="weather", caller=narrow)
+    assert unknown.value.allowed == ("sales",)
+
+
+async def test_each_call_is_counted_once(door: Door):
+    """Under its topic where the caller may use it, never under a word of the caller's; what is accepted is timed."""
+    await door.ask("k", conversation_id="c")
+    await door.ask("k", conversation_id="c")
+    await door.ask(conversation_id="c")
+    for refused in ({"topic": "weather"}, {"caller": Caller("bot-1", frozenset())}, {"callback": "other"}):
+        with pytest.raises(LookupError if "caller" not in refused else MissingScopeError):
+            await door.ask(**refused)
+    text = door.metrics.text().decode()
+    found = re.findall(r'^assistance_requests_total\{outcome="(\w+)",topic="(\w+)"\} (\d)', text, re.MULTILINE)
+    assert sorted(found) == [
+        ("created", "sales", "1"),
+        ("follow_up", "sales", "1"),
+        ("refused", "sales", "1"),
+        ("refused", "unknown", "2"),
+        ("replayed", "sales", "1"),
+    ]
+    assert "assistance_accept_seconds_count 3" in text
 
 
 async def test_a_callback_must_be_the_clients_own(door: Door):
@@ -142,21 +159,20 @@ async def test_a_callback_must_be_the_clients_own(door: Door):
 
 
 async def test_the_same_key_and_body_give_the_same_answer(door: Door):
-    """Word for word, with the state it had then, and nothing is opened or promised."""
+    """Word for word, with the state it had then, and nothing is opened."""
     first = await door.ask("k", stray=1)
     again = await door.ask("k", stray=1)
     assert (again.how, again.request.id) == (Acceptance.REPLAYED, first.request.id)
     assert again.answer == (201, answer(first.request, first.deliveries, ["stray"]))
-    assert door.promised == 0
-    assert len(door.hand.handed) == 2
+    assert door.dispatcher.woken == 1
 
 
 async def test_the_same_key_with_another_body_is_refused(door: Door):
-    """A mistake of the bot, not a second ask; the promise is given back."""
+    """A mistake of the bot, not a second ask."""
     await door.ask("k")
     with pytest.raises(KeyReusedError):
         await door.ask("k", body=b"other")
-    assert door.promised == 0
+    assert door.dispatcher.woken == 1
 
 
 async def test_a_key_belongs_to_its_client(door: Door):
@@ -179,7 +195,6 @@ async def test_the_same_key_at_the_same_time_opens_one_request(door: Door):
     accepted = await asyncio.gather(*(door.ask("k") for _ in range(20)))
     assert Counter(each.how for each in accepted) == {Acceptance.CREATED: 1, Acceptance.REPLAYED: 19}
     assert len({each.request.id for each in accepted}) == 1
-    assert door.promised == 0
 
 
 async def test_a_conversation_is_one_request(door: Door):
@@ -189,14 +204,20 @@ async def test_a_conversation_is_one_request(door: Door):
     seen = await door.store.get(accepted[0].request.id)
     assert seen is not None
     assert seen[0].follow_ups == ("1", "2", "3", "4")
-    assert door.promised == 0
 
 
-async def test_a_follow_up_tells_the_dispatcher_of_its_updates(door: Door):
-    """They are in the store, and nobody would look there for a second otherwise."""
-    await door.ask(conversation_id="c")
-    await door.ask(conversation_id="c")
-    assert Counter(door.hand.told) == {"slack": 1, "desk": 1}
+async def test_a_follow_up_wakes_the_dispatcher_for_its_updates(door: Door):
+    """Two channels have the notice; nobody would look for what they are to be told for a second otherwise."""
+    first = await door.ask(conversation_id="c")
+    assert len((await dequeued(door, "slack", "desk")).jobs) == 2
+    second = await door.ask(conversation_id="c")
+    assert second.request.id == first.request.id
+    assert door.dispatcher.woken == 2
+
+
+async def dequeued(door: Door, *channels: str) -> Dequeued:
+    rooms = dict.fromkeys(channels, 1)
+    return await door.store.dequeue(Dequeue(rooms, Lease("one", 30), door.clock.now(), lambda _hours, _at: True))
 
 
 async def test_conversations_differ_by_client_and_topic(door: Door):
@@ -216,54 +237,32 @@ class Gone:
         raise StoreUnavailableError
 
 
-async def test_a_promise_is_given_back_when_nothing_was_stored(door: Door):
-    """A store that is gone costs the caller an error and the lane nothing."""
-    intake = Intake(cast("Store", Gone()), routing, door.clock, uuid7, door.hand)
+async def test_nobody_is_woken_when_nothing_was_stored(door: Door):
+    """A store that is gone costs the caller an error and nobody else anything."""
+    intake = Intake(cast("Store", Gone()), routing, door.clock, door.metrics, door.dispatcher)
     with pytest.raises(StoreUnavailableError):
         await intake.accept(Ask(topic="sales", description="Help"), ANA)
-    assert door.promised == 0
-    assert door.hand.handed == []
+    assert door.dispatcher.woken == 0
 
 
-async def test_a_caller_who_gives_up_gives_the_promise_back(door: Door):
-    """Cancelled while it waits for the commit."""
-    asking = asyncio.create_task(door.ask())
-    await asyncio.sleep(0)
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    assert door.promised == 0
+async def test_nobody_is_woken_for_what_is_due_later(door: Door):
+    """A step after a minute waits for its time."""
+    await door.ask(topic="later")
+    assert door.dispatcher.woken == 0
 
 
-async def test_a_channel_frozen_meanwhile_keeps_no_promise(door: Door):
-    """Another process heard `Retry-After`: stored without a lease, the room given back, the dispatcher told."""
-    await door.store.freeze(Freeze("slack", door.clock.now() + 60))
-    accepted = await door.ask()
-    assert [delivery.state for delivery in accepted.deliveries] == ["pending", "sending", "pending"]
-    assert [job.delivery.channel for job in door.hand.handed] == ["desk"]
-    assert door.promised == 0
-    assert door.hand.told == ["slack"]
-
-
-async def test_a_lane_without_room_is_told_after_the_commit(door: Door):
-    """What could not be promised waits in the store, and the dispatcher knows."""
-    door.hand.room = 0
-    accepted = await door.ask()
-    assert [delivery.state for delivery in accepted.deliveries] == ["pending"] * 3
-    assert door.hand.told == ["slack", "desk"]
-
-
-async def test_a_parked_channel_is_planned_as_parked_and_its_failover_goes_at_once(tmp_path: Path):
+async def test_a_parked_channel_is_planned_as_parked_and_its_failover_goes_at_once(door: Door):
     """The customer of a channel that is known to be wrong does not wait a minute for the other one."""
-    store, clock, hand = open_store(f"sqlite:///{tmp_path}/a.db"), ManualClock(), Hand(parked={"mail": "credentials"})
+    door.dispatcher.parked = {"mail": "credentials"}
     plan = routing()
     people = {name: _Person() for name in plan.channels}
     known = Routing("f", "", plan.topics, people, {}, {}, (), (), {})
-    intake = Intake(store, lambda: known, clock, uuid7, hand)
+    intake = Intake(door.store, lambda: known, door.clock, door.metrics, door.dispatcher)
     accepted = await intake.accept(Ask(topic="pricing", description="Help"), ANA)
-    assert [(d.channel, d.state) for d in accepted.deliveries] == [("mail", "parked"), ("desk", "sending")]
+    assert [(d.channel, d.state) for d in accepted.deliveries] == [("mail", "parked"), ("desk", "pending")]
     assert [d.last_error for d in accepted.deliveries] == ["credentials", None]
-    store.close()
+    assert [d.due_at <= door.clock.now() for d in accepted.deliveries] == [True, True]
+    assert door.dispatcher.woken == 1
 
 
 class _Person(Log):
@@ -273,8 +272,8 @@ class _Person(Log):
 
 
 async def test_without_a_dispatcher_everything_waits_in_the_store(door: Door):
-    """A process that only takes in leases nothing."""
-    intake = Intake(door.store, routing, door.clock, uuid7, None)
+    """Where a process only accepts, another one finds what is due."""
+    intake = Intake(door.store, routing, door.clock, door.metrics, None)
     accepted = await intake.accept(Ask(topic="sales", description="Help"), ANA)
     assert {delivery.state for delivery in accepted.deliveries} == {"pending"}
 

@@ -1,31 +1,17 @@
-"""What people read."""
+"""The notice and the test message: what people read, and what they can press."""
 
 from typing import Any
 
 import pytest
+from tests.messages.jobs import AT, notice_job
 
-from assistance.messages.notice import compose
-from assistance.model import AssistanceRequest, Customer, Delivery, Event, EventType, Kind, Link, Message, Priority
-from assistance.store import Job
-
-AT = 1_800_000_000.0
-
-
-def request(**more: Any) -> AssistanceRequest:
-    known = {"topic_title": "Sales", "description": "A quote for 20 seats, please", **more}
-    return AssistanceRequest("r-1", "shop-bot", "sales", known.pop("description"), AT, AT + 1e6, **known)
+from assistance.messages.notice import actions_of, trial
+from assistance.messages.notice import notice as compose
+from assistance.model import Action, Customer, Link, Message, Priority, Status
 
 
 def notice(**more: Any) -> Message:
-    return compose(Job(Delivery("r-1", 1, "slack", AT, AT, short=more.pop("short", False)), request(**more)))
-
-
-def update(event: Event | None, thread: str | None = None, **more: Any) -> Message:
-    return compose(Job(Delivery("r-1", 2, "slack", AT, AT, Kind.UPDATE), request(**more), thread, event))
-
-
-def happened(type_: EventType, actor: str | None = "slack:U1 Ana", **data: Any) -> Event:
-    return Event("r-1", 2, type_, AT + 60, actor, data)
+    return compose(notice_job(**more))
 
 
 def test_a_notice_says_who_waits_for_what_since_when():
@@ -105,63 +91,49 @@ def test_metadata_does_not_bury_the_rest():
 
 
 def test_a_short_notice_says_the_same():
-    """Short is a wish to the channel; what there is to say stays the same."""
+    """`short` is for the channel that renders; the content stays the same."""
     message = notice(short=True)
     assert message.short
     assert message.body == "A quote for 20 seats, please"
 
 
-def test_a_follow_up_tells_what_was_added():
-    """Its own words alone, and the customer's name."""
-    event = happened(EventType.FOLLOWED_UP, "api:shop-bot", follow_up=1)
-    message = update(event, "ts", follow_ups=("a", "b"), customer=Customer("Ana"))
-    assert (message.title, message.body, message.thread) == ("Sales: the customer adds", "b", "ts")
-    assert message.fields == (("Customer", "Ana"), ("Request", "r-1"))
-    assert message.created_at == AT + 60
-
-
-def test_a_follow_up_that_was_erased_says_so():
-    """Erased between the event and the sending: the news goes out without the words."""
-    assert update(happened(EventType.FOLLOWED_UP, follow_up=3)).body == "(The text was erased.)"
-
-
-@pytest.mark.parametrize(
-    ("type_", "title"),
-    [
-        (EventType.CLAIMED, "Sales: taken by Ana"),
-        (EventType.RELEASED, "Sales: given back by Ana, somebody is needed"),
-        (EventType.RESOLVED, "Sales: resolved by Ana"),
-        (EventType.REPLIED, "Sales: Ana replied to the customer"),
-        (EventType.CANCELLED, "Sales: cancelled, nobody waits any more"),
-        (EventType.SKIPPED, "Sales: news"),
-    ],
-)
-def test_each_news_has_its_words(type_: EventType, title: str):
-    """Who did what, by the name that people know."""
-    assert update(happened(type_)).title == title
-
-
-@pytest.mark.parametrize(
-    ("actor", "name"),
-    [
-        ("slack:U123 Ana Ruiz", "Ana Ruiz"),
-        ("slack:U123", "U123"),
-        ("mail:ana@example.com", "ana@example.com"),
-        ("api:desk", "desk"),
-        ("{actor}", "somebody"),
-        (None, "somebody"),
-    ],
-)
-def test_actors_are_named_as_people_know_them(actor: str | None, name: str):
-    """The channel's own marks are left out, and nothing in a name is formatted."""
-    assert update(happened(EventType.CLAIMED, actor)).title == f"Sales: taken by {name}"
-
-
-def test_a_reply_is_shown_to_those_who_were_told():
-    """Colleagues see what the customer was told."""
-    assert update(happened(EventType.REPLIED, text="20 seats are 200")).body == "20 seats are 200"
-
-
 def test_every_try_says_the_same():
-    """Composed again, a message is the same in every part: providers compare."""
+    """Two messages of one delivery are equal: some providers compare them to find a repeat."""
     assert notice(metadata={"a": 1}) == notice(metadata={"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("status", "actions"),
+    [
+        (Status.ACCEPTED, (Action.CLAIM, Action.REROUTE)),
+        (Status.NOTIFIED, (Action.CLAIM, Action.REROUTE)),
+        (Status.CLAIMED, (Action.REPLY, Action.RESOLVE, Action.RELEASE)),
+        (Status.RESOLVED, ()),
+        (Status.FAILED, ()),
+        (Status.EXPIRED, ()),
+        (Status.CANCELLED, ()),
+    ],
+)
+def test_what_may_be_pressed_follows_the_status(status: Status, actions: tuple[Action, ...]):
+    """Waiting: claim or reroute. Claimed: reply, resolve or release. Over: nothing."""
+    assert actions_of(status) == notice(status=status).actions == actions
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_says_what_may_be_pressed(status: Status):
+    """No status is forgotten."""
+    assert set(actions_of(status)) <= set(Action)
+
+
+def test_a_notice_brings_the_sentences_that_a_channel_may_need():
+    """The label of its time, and what stands for the rest of a text that does not fit."""
+    assert (notice().since, notice().rest) == ("Since", "… The rest is in the service.")
+
+
+def test_a_test_message_says_that_it_is_one():
+    """Marked in its title, with a key of its own and nothing to press."""
+    first, second = trial("sales-slack", AT), trial("sales-slack", AT)
+    assert first.title == "[test] The channel sales-slack works"
+    assert first.key.startswith("test.")
+    assert first.key != second.key
+    assert (first.created_at, first.actions) == (AT, ())

@@ -21,6 +21,7 @@ from tests.fakes.service import Service, running
 from assistance.app import Role
 from assistance.telemetry import LogExport, Tracing, set_up_log_export, set_up_logging, set_up_tracing
 
+pytestmark = pytest.mark.proof
 MEGABYTE = 1 << 20
 
 
@@ -165,12 +166,12 @@ async def test_what_waits_for_a_collector_that_hangs_is_bounded(say: Say):
         tracing, export = set_up_tracing(receiver.environ, "1.0"), set_up_log_export(receiver.environ, "1.0")
         assert export is not None
         # What a first export loads and opens is there before.
-        await asyncio.to_thread(tell, tracing, export, 1_000)
+        await asyncio.to_thread(record, tracing, export, 1_000)
         await until(lambda: receiver.spans and receiver.logs)
         receiver.hanging = receiver.deaf = True
         tracemalloc.start()
         before = held()
-        await asyncio.to_thread(tell, tracing, export, 10_000)
+        await asyncio.to_thread(record, tracing, export, 10_000)
         grown = (held() - before) / MEGABYTE
         tracemalloc.stop()
         await asyncio.gather(asyncio.to_thread(tracing.shutdown, 0.1), asyncio.to_thread(export.shutdown, 0.1))
@@ -178,10 +179,10 @@ async def test_what_waits_for_a_collector_that_hangs_is_bounded(say: Say):
     assert grown <= 20
 
 
-def tell(tracing: Tracing, export: LogExport, times: int) -> None:
+def record(tracing: Tracing, export: LogExport, times: int) -> None:
     """As many spans and log records, each as large as those of an accept."""
     tracer = tracing.tracer("test")
     attributes = {f"assistance.attribute.{number}": "a value of some length" for number in range(10)}
     for number in range(times):
         with tracer.start_as_current_span(f"span {number}", attributes=attributes):
-            export({"logger": "test", "level": "info", "event": f"event {number}", **attributes})
+            export(None, "info", {"logger": "test", "level": "info", "event": f"event {number}", **attributes})

@@ -82,7 +82,7 @@ async def test_the_list_has_teeth() -> None:
 
 @pytest.mark.parametrize("ip", ["1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"])
 def test_a_public_address_is_not_forbidden(ip: str) -> None:
-    """The guard is no wall: what is public may be reached."""
+    """What is public may be reached."""
     assert not is_forbidden(ip)
 
 
@@ -112,12 +112,15 @@ def test_a_metadata_service_stays_forbidden_whatever_is_allowed(ip: str) -> None
 async def test_an_allowed_network_is_reached_on_any_port() -> None:
     """The operator's own callbacks inside work, by address and by name, in clear too."""
     async with (
-        RawHttp() as far,
+        RawHttp() as server,
         Http(guard=AddressGuard(["127.0.0.0/8"], resolver=Names({"bot.test": [["127.0.0.1"]]}))) as http,
     ):
-        await http.post(far.url, json={})
-        await http.post(f"http://bot.test:{far.port}/", json={})
-    assert [request.headers["host"] for request in far.requests] == [f"127.0.0.1:{far.port}", f"bot.test:{far.port}"]
+        await http.post(server.url, json={})
+        await http.post(f"http://bot.test:{server.port}/", json={})
+    assert [request.headers["host"] for request in server.requests] == [
+        f"127.0.0.1:{server.port}",
+        f"bot.test:{server.port}",
+    ]
 
 
 async def test_a_public_address_is_reached_on_port_443_only() -> None:
@@ -150,7 +153,7 @@ async def test_a_name_that_changes_its_address_gains_nothing() -> None:
 
 
 async def test_a_name_with_one_forbidden_address_is_refused_whole() -> None:
-    """A good address beside a bad one is not reached either: which of them a client takes is luck."""
+    """A good address beside a bad one is not reached either: which of them a client uses is chance."""
     names = Names({"mixed.test": [["127.0.0.2", "127.0.0.1"]]})
     guard = AddressGuard(["127.0.0.2/32"], resolver=names)
     async with RawHttp(host="127.0.0.2") as good, Http(guard=guard) as http:
@@ -160,7 +163,7 @@ async def test_a_name_with_one_forbidden_address_is_refused_whole() -> None:
 
 
 async def test_an_address_written_in_the_url_is_vetted_though_no_resolver_sees_it() -> None:
-    """The socket itself is the last gate."""
+    """It is vetted where the socket is made."""
     names = Names({})
     async with (
         RawHttp() as canary,

@@ -41,30 +41,30 @@ async def test_what_is_no_http_url_is_a_wrong_destination(url: str) -> None:
 
 async def test_a_secret_that_is_not_set_parks_the_channel() -> None:
     """Nothing is sent without its credentials."""
-    async with RawHttp() as far, Http() as http:
+    async with RawHttp() as server, Http() as http:
         with pytest.raises(Misconfigured) as caught:
-            await http.post(far.url, json={}, bearer=Secret("env:NONE", None))
-    assert (caught.value.reason, caught.value.code, far.connections) == (Reason.CREDENTIALS, "secret_not_set", 0)
+            await http.post(server.url, json={}, bearer=Secret("env:NONE", None))
+    assert (caught.value.reason, caught.value.code, server.connections) == (Reason.CREDENTIALS, "secret_not_set", 0)
 
 
 async def test_a_server_that_says_nothing_is_left_in_time() -> None:
     """The whole send is bounded, and so is one call that asks for less."""
-    async with RawHttp(lambda _: None) as far, Http(timeouts=Timeouts(connect=0.2, whole=0.2)) as http:
+    async with RawHttp(lambda _: None) as server, Http(timeouts=Timeouts(connect=0.2, whole=0.2)) as http:
         with pytest.raises(TryLater) as caught:
-            await http.post(far.url, json={})
+            await http.post(server.url, json={})
     assert caught.value.reason == Reason.TIMEOUT
-    async with RawHttp(lambda _: None) as far, Http() as http:
+    async with RawHttp(lambda _: None) as server, Http() as http:
         with pytest.raises(TryLater) as caught:
-            await http.get(far.url, timeout=0.05)
+            await http.get(server.url, timeout=0.05)
     assert caught.value.reason == Reason.TIMEOUT
 
 
 async def test_a_server_that_sends_its_answer_in_drops_is_left_in_time() -> None:
     """The bound holds for an answer that begins and never ends."""
     says = answer(200, b"x", Content_Length="9999")
-    async with RawHttp(lambda _: says) as far, Http(timeouts=Timeouts(connect=0.2, whole=0.2)) as http:
+    async with RawHttp(lambda _: says) as server, Http(timeouts=Timeouts(connect=0.2, whole=0.2)) as http:
         with pytest.raises(TryLater) as caught:
-            await http.post(far.url, json={})
+            await http.post(server.url, json={})
     assert caught.value.reason == Reason.TIMEOUT
 
 
@@ -85,23 +85,23 @@ async def test_a_connection_that_is_not_taken_is_left_in_time() -> None:
 
 
 async def test_a_refused_connection_and_a_lost_one_are_for_later() -> None:
-    """Nobody there, and somebody who leaves: both say `connection`."""
-    async with RawHttp() as far, Http() as http:
-        await far.down()
+    """No server, and a server that closes in the middle of its answer: both are `connection`."""
+    async with RawHttp() as server, Http() as http:
+        await server.down()
         with pytest.raises(TryLater) as refused:
-            await http.post(far.url, json={})
-    async with RawHttp() as far:
-        far.says = _and_leave(far)
+            await http.post(server.url, json={})
+    async with RawHttp() as server:
+        server.says = _and_leave(server)
         async with Http() as http:
             with pytest.raises(TryLater) as lost:
-                await http.post(far.url, json={})
+                await http.post(server.url, json={})
     assert (refused.value.reason, refused.value.code) == (Reason.CONNECTION, "ECONNREFUSED")
     assert lost.value.reason == Reason.CONNECTION
 
 
-def _and_leave(far: RawHttp) -> Callable[[object], bytes]:
+def _and_leave(server: RawHttp) -> Callable[[object], bytes]:
     def says(_request: object) -> bytes:
-        for writer in far._open:
+        for writer in server._open:
             asyncio.get_running_loop().call_soon(writer.close)
         return b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"
 
@@ -110,9 +110,9 @@ def _and_leave(far: RawHttp) -> Callable[[object], bytes]:
 
 async def test_what_is_not_http_is_an_unreadable_answer() -> None:
     """A server of another protocol is for later."""
-    async with RawHttp(lambda _: b"220 mail.example ESMTP\r\n\r\n") as far, Http() as http:
+    async with RawHttp(lambda _: b"220 mail.example ESMTP\r\n\r\n") as server, Http() as http:
         with pytest.raises(TryLater) as caught:
-            await http.post(far.url, json={})
+            await http.post(server.url, json={})
     assert caught.value.reason == Reason.UNREADABLE_ANSWER
 
 
@@ -121,21 +121,21 @@ async def test_a_certificate_of_a_trusted_authority_is_taken(monkeypatch: pytest
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    async with RawHttp(tls=server_context(authority, "127.0.0.1")) as far, Http() as http:
-        assert (await http.get(far.url)).status == 200
+    async with RawHttp(tls=server_context(authority, "127.0.0.1")) as server, Http() as http:
+        assert (await http.get(server.url)).status == 200
 
 
 @pytest.mark.parametrize("flaw", ["unknown authority", "other name", "expired"])
 async def test_a_certificate_that_does_not_hold_is_for_later(
     flaw: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing is said to a server that cannot prove its name; it is the far side that mends it."""
+    """Nothing is sent to a server that cannot prove its name; it is the provider who has to mend that."""
     authority = trustme.CA()
     if flaw != "unknown authority":
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     context = server_context(authority, "elsewhere.example" if flaw == "other name" else "127.0.0.1", flaw == "expired")
-    async with RawHttp(tls=context) as far, Http() as http:
+    async with RawHttp(tls=context) as server, Http() as http:
         with pytest.raises(TryLater) as caught:
-            await http.post(far.url, json={}, bearer=TOKEN)
-    assert (caught.value.reason, far.requests) == (Reason.TLS, [])
+            await http.post(server.url, json={}, bearer=TOKEN)
+    assert (caught.value.reason, server.requests) == (Reason.TLS, [])

@@ -1,4 +1,4 @@
-"""The one way out: what it sends, what it takes back, and what it never tells."""
+"""The one way out: what it sends, what it accepts, and what it never shows."""
 
 import asyncio
 import gzip
@@ -23,11 +23,11 @@ TOKEN = Secret("env:TOKEN", CANARY)
 
 async def test_what_is_posted_arrives() -> None:
     """JSON, form and raw bytes arrive with their types, the bearer token in its header."""
-    async with RawHttp() as far, Http() as http:
-        await http.post(HttpUrl(f"{far.url}/a?b=c"), json={"é": "😀"}, bearer=TOKEN, headers={"X-Own": "1"})
-        await http.post(Secret("env:URL", f"{far.url}/form"), data={"a": "1 2", "b": "&"})
-        await http.post(far.url, data=b"\x00raw", headers={"Content-Type": "application/x-own"})
-    first, form, raw = far.requests
+    async with RawHttp() as server, Http() as http:
+        await http.post(HttpUrl(f"{server.url}/a?b=c"), json={"é": "😀"}, bearer=TOKEN, headers={"X-Own": "1"})
+        await http.post(Secret("env:URL", f"{server.url}/form"), data={"a": "1 2", "b": "&"})
+        await http.post(server.url, data=b"\x00raw", headers={"Content-Type": "application/x-own"})
+    first, form, raw = server.requests
     assert (first.method, first.path, first.json()) == ("POST", "/a?b=c", {"é": "😀"})
     assert first.headers["authorization"] == f"Bearer {CANARY}"
     assert (first.headers["content-type"], first.headers["x-own"]) == ("application/json; charset=utf-8", "1")
@@ -37,20 +37,20 @@ async def test_what_is_posted_arrives() -> None:
 
 async def test_a_client_may_ask_to_read_the_refusal() -> None:
     """`ask` gives the answer whatever its status; where there is none it raises as `post` does."""
-    async with RawHttp(lambda _: answer(422, {"detail": "no"})) as far, Http() as http:
-        refusal = await http.ask("PUT", far.url, json={"a": 1}, bearer=TOKEN)
-        await far.down()
+    async with RawHttp(lambda _: answer(422, {"detail": "no"})) as server, Http() as http:
+        refusal = await http.ask("PUT", server.url, json={"a": 1}, bearer=TOKEN)
+        await server.down()
         with pytest.raises(TryLater):
-            await http.ask("GET", far.url)
-    assert (refusal.status, refusal.json()["detail"], far.requests[0].method) == (422, "no", "PUT")
+            await http.ask("GET", server.url)
+    assert (refusal.status, refusal.json()["detail"], server.requests[0].method) == (422, "no", "PUT")
 
 
 async def test_one_connection_serves_many_calls() -> None:
     """Calls to one server share a connection that is kept alive."""
-    async with RawHttp() as far, Http() as http:
+    async with RawHttp() as server, Http() as http:
         for _ in range(5):
-            await http.get(far.url)
-    assert (len(far.requests), far.connections) == (5, 1)
+            await http.get(server.url)
+    assert (len(server.requests), server.connections) == (5, 1)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ async def test_one_connection_serves_many_calls() -> None:
 )
 async def test_an_answer_that_is_no_json_object_is_for_later(body: bytes) -> None:
     """Whatever a body holds, `json` gives an object or a verdict."""
-    async with RawHttp(lambda _: answer(200, body)) as far, Http() as http:
-        reply = await http.post(far.url, json={})
+    async with RawHttp(lambda _: answer(200, body)) as server, Http() as http:
+        reply = await http.post(server.url, json={})
     with pytest.raises(TryLater) as caught:
         reply.json()
     assert caught.value.reason == Reason.UNREADABLE_ANSWER
@@ -67,8 +67,8 @@ async def test_an_answer_that_is_no_json_object_is_for_later(body: bytes) -> Non
 
 async def test_a_key_that_the_answer_lacks_is_for_later() -> None:
     """A channel that reads a key of an answer needs no check of its own, at any depth."""
-    async with RawHttp(lambda _: answer(200, {"message": {"text": "x"}})) as far, Http() as http:
-        said = (await http.post(far.url, json={})).json()
+    async with RawHttp(lambda _: answer(200, {"message": {"text": "x"}})) as server, Http() as http:
+        said = (await http.post(server.url, json={})).json()
     with pytest.raises(TryLater, match="no id"):
         said["id"]
     with pytest.raises(TryLater, match="no ts"):
@@ -79,83 +79,83 @@ async def test_a_key_that_the_answer_lacks_is_for_later() -> None:
 async def test_an_answer_is_read_to_its_cap_only() -> None:
     """More than 64 KB, or than the cap of the call, is cut off and never taken for JSON."""
     long = json.dumps({"a": "x" * 70_000}).encode()
-    async with RawHttp(lambda _: answer(200, long)) as far, Http() as http:
-        reply = await http.post(far.url, json={})
+    async with RawHttp(lambda _: answer(200, long)) as server, Http() as http:
+        reply = await http.post(server.url, json={})
         assert (len(reply.body), reply.complete) == (65_536, False)
         with pytest.raises(TryLater):
             reply.json()
-        assert (await http.get(far.url, cap=100_000)).json()["a"] == "x" * 70_000
-        assert len((await http.get(far.url, cap=10)).body) == 10
+        assert (await http.get(server.url, cap=100_000)).json()["a"] == "x" * 70_000
+        assert len((await http.get(server.url, cap=10)).body) == 10
 
 
 async def test_nothing_is_unpacked() -> None:
     """A small answer cannot become a large one: none is asked for packed, and one that comes stays so."""
     packed = gzip.compress(b"x" * 10_000_000)
-    async with RawHttp(lambda _: answer(200, packed, Content_Encoding="gzip")) as far, Http() as http:
-        reply = await http.get(far.url)
+    async with RawHttp(lambda _: answer(200, packed, Content_Encoding="gzip")) as server, Http() as http:
+        reply = await http.get(server.url)
     assert reply.body == packed
-    assert far.requests[0].headers["accept-encoding"] == "identity"
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_no_redirect_is_followed() -> None:
-    """A redirect is a wrong destination, and its target hears nothing."""
-    async with RawHttp() as target, Http() as http, RawHttp(lambda _: answer(307, Location=target.url)) as far:
+    """A redirect is a wrong destination, and its target gets no request."""
+    async with RawHttp() as target, Http() as http, RawHttp(lambda _: answer(307, Location=target.url)) as server:
         with pytest.raises(Misconfigured) as caught:
-            await http.post(far.url, json={"secret": "body"})
+            await http.post(server.url, json={"secret": "body"})
     assert (caught.value.reason, caught.value.code, target.connections) == (Reason.DESTINATION, "307", 0)
 
 
 async def test_proxy_settings_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of the environment sends our calls elsewhere."""
-    async with RawHttp() as far, RawHttp() as proxy, Http() as http:
+    async with RawHttp() as server, RawHttp() as proxy, Http() as http:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        await http.get(far.url)
-    assert (far.connections, proxy.connections) == (1, 0)
+        await http.get(server.url)
+    assert (server.connections, proxy.connections) == (1, 0)
 
 
 async def test_no_cookie_is_kept() -> None:
     """What one answer wants remembered is not sent to the next."""
-    async with RawHttp(lambda _: answer(200, Set_Cookie="a=b")) as far, Http() as http:
-        await http.get(far.url)
-        await http.get(far.url)
-    assert "cookie" not in far.requests[1].headers
+    async with RawHttp(lambda _: answer(200, Set_Cookie="a=b")) as server, Http() as http:
+        await http.get(server.url)
+        await http.get(server.url)
+    assert "cookie" not in server.requests[1].headers
 
 
-async def test_no_verdict_tells_a_secret() -> None:
-    """Token, URL and headers are in no text of an error, though the far side repeats them all."""
+async def test_no_verdict_shows_a_secret() -> None:
+    """Token, URL and headers are in no text of an error, though the provider repeats them all."""
     secrets = {part: f"{part}-4711-canary" for part in ("path", "query", "header", "password")}
-    async with RawHttp(lambda request: answer(400, f"you said {request}".encode())) as far, Http() as http:
-        host = far.url.replace("//", f"//user:{secrets['password']}@")
+    async with RawHttp(lambda request: answer(400, f"you said {request}".encode())) as server, Http() as http:
+        host = server.url.replace("//", f"//user:{secrets['password']}@")
         url = Secret("env:URL", f"{host}/hook/{secrets['path']}?key={secrets['query']}")
         with pytest.raises(Undeliverable) as refused:
             await http.post(url, json={}, headers={"X-Key": secrets["header"]})
         assert (refused.value.answer or "").startswith("you said")
-        await far.down()
+        await server.down()
         with pytest.raises(TryLater) as lost:
             await http.post(url, json={}, bearer=TOKEN)
     for error in (refused.value, lost.value):
-        told = "".join(traceback.format_exception(error)) + repr(vars(error))
+        text = "".join(traceback.format_exception(error)) + repr(vars(error))
         assert (error.__cause__, error.__context__) == (None, None)
-        assert not [secret for secret in [*secrets.values(), CANARY] if secret in told]
+        assert not [secret for secret in [*secrets.values(), CANARY] if secret in text]
 
 
 def test_redaction_takes_secrets_out_before_it_cuts() -> None:
     """A secret is gone whole, percent-encoded too, and the answer is one printable line of 200 characters."""
     secret = "s3cr3t/with space"
-    told = redact("a" * 190 + secret + " s3cr3t%2Fwith%20space\x1b[31m\r\nb" + "c" * 300, [secret, "", "s3cr3t"])
-    assert "s3cr3t" not in told
-    assert told.isprintable()
-    assert len(told) == 200
+    text = redact("a" * 190 + secret + " s3cr3t%2Fwith%20space\x1b[31m\r\nb" + "c" * 300, [secret, "", "s3cr3t"])
+    assert "s3cr3t" not in text
+    assert text.isprintable()
+    assert len(text) == 200
     assert redact("short\x00 and\tclean") == "short and clean"
 
 
 async def test_a_header_cannot_smuggle_another() -> None:
     """Line ends in a header's value are gone before it is sent."""
-    async with RawHttp() as far, Http() as http:
-        await http.post(far.url, json={}, headers={"Title": "a\r\nX-Injected: yes\x00"})
-    assert "x-injected" not in far.requests[0].headers
-    assert far.requests[0].headers["title"].startswith("a")
+    async with RawHttp() as server, Http() as http:
+        await http.post(server.url, json={}, headers={"Title": "a\r\nX-Injected: yes\x00"})
+    assert "x-injected" not in server.requests[0].headers
+    assert server.requests[0].headers["title"].startswith("a")
 
 
 @pytest.fixture
@@ -174,24 +174,24 @@ async def test_a_call_is_a_client_span_that_the_far_side_can_join(
     spans: InMemorySpanExporter, tracing: TracerProvider
 ) -> None:
     """The span says method, server and status, its id goes out as `traceparent`, and it holds no path."""
-    async with RawHttp() as far, Http(tracing=tracing) as http:
-        await http.post(f"{far.url}/path-canary?q=query-canary", json={}, bearer=TOKEN)
+    async with RawHttp() as server, Http(tracing=tracing) as http:
+        await http.post(f"{server.url}/path-canary?q=query-canary", json={}, bearer=TOKEN)
     (span,) = spans.get_finished_spans()
     assert (span.name, span.kind.name, span.status.status_code.name) == ("POST", "CLIENT", "UNSET")
     assert dict(span.attributes or {}) == {
         "http.request.method": "POST",
         "server.address": "127.0.0.1",
-        "server.port": far.port,
+        "server.port": server.port,
         "http.response.status_code": 200,
     }
-    assert far.requests[0].headers["traceparent"].split("-")[2] == f"{span.context.span_id:016x}"
+    assert server.requests[0].headers["traceparent"].split("-")[2] == f"{span.context.span_id:016x}"
 
 
 async def test_a_failed_call_is_a_failed_span(spans: InMemorySpanExporter, tracing: TracerProvider) -> None:
     """Status and reason stand on the span, no text of the answer."""
-    async with RawHttp(lambda _: answer(503, b"body-canary")) as far, Http(tracing=tracing) as http:
+    async with RawHttp(lambda _: answer(503, b"body-canary")) as server, Http(tracing=tracing) as http:
         with pytest.raises(TryLater):
-            await http.post(far.url, json={})
+            await http.post(server.url, json={})
     (span,) = spans.get_finished_spans()
     assert span.status.status_code.name == "ERROR"
     assert (span.attributes or {})["error.type"] == "503"
@@ -200,9 +200,9 @@ async def test_a_failed_call_is_a_failed_span(spans: InMemorySpanExporter, traci
 
 async def test_a_call_that_is_cancelled_ends_at_once() -> None:
     """Cancelling is not a verdict: it goes through, and nothing keeps `close` waiting."""
-    async with RawHttp(lambda _: None) as far, Http() as http:
-        call = asyncio.create_task(http.post(far.url, json={}))
-        await until(lambda: far.requests)
+    async with RawHttp(lambda _: None) as server, Http() as http:
+        call = asyncio.create_task(http.post(server.url, json={}))
+        await until(lambda: server.requests)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

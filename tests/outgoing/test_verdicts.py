@@ -28,10 +28,10 @@ def test_every_status_has_its_verdict(statuses: range) -> None:
 
 async def test_every_status_over_the_wire_ends_as_the_table_says(statuses: range) -> None:
     """Each final status that a server sends is raised or returned accordingly."""
-    async with RawHttp(lambda request: answer(int(request.path[1:]))) as far, Http() as http:
+    async with RawHttp(lambda request: answer(int(request.path[1:]))) as server, Http() as http:
         for status in statuses[100:]:
             try:
-                reply = await http.post(f"{far.url}/{status}", json={})
+                reply = await http.post(f"{server.url}/{status}", json={})
             except Verdict as verdict:
                 assert (type(verdict), verdict.reason) == expected(status), status  # noqa: PT017 - 400 in turn
             else:
@@ -60,23 +60,23 @@ async def test_every_status_over_the_wire_ends_as_the_table_says(statuses: range
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(value: str, seconds: float | None) -> None:
-    """Seconds and dates are understood, an hour is the most, and nonsense is no wish at all."""
+    """Seconds and dates are understood, an hour is the most, and what cannot be read is None."""
     assert retry_after({"Retry-After": value}, NOON) == seconds
 
 
 async def test_a_date_in_retry_after_is_compared_with_the_clock_that_was_handed_in() -> None:
-    """`after` is the way from the injected clock's time to the date."""
+    """`after` is the seconds from the injected clock's time to the date."""
     limited = answer(429, Retry_After="Mon, 23 Nov 2026 12:00:42 GMT")
-    async with RawHttp(lambda _: limited) as far, Http(clock=ManualClock(NOON)) as http:
+    async with RawHttp(lambda _: limited) as server, Http(clock=ManualClock(NOON)) as http:
         with pytest.raises(TryLater) as caught:
-            await http.post(far.url, json={})
+            await http.post(server.url, json={})
     assert caught.value.after == 42.0
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 301])
 async def test_retry_after_counts_only_where_it_is_tried_again(status: int) -> None:
     """A refusal that is not for later carries no `after`."""
-    async with RawHttp(lambda _: answer(status, Retry_After="9")) as far, Http() as http:
+    async with RawHttp(lambda _: answer(status, Retry_After="9")) as server, Http() as http:
         with pytest.raises(Verdict) as caught:
-            await http.post(far.url, json={})
+            await http.post(server.url, json={})
     assert caught.value.after is None

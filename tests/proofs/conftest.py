@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Say
-from tests.fakes.postgres import Postgres, running_postgres
 from tests.fakes.powercut import PowerCutDisk, power_cut_disk, unavailable
 from tests.proofs.databases import DATABASES, Database
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server of this test run."""
-    with running_postgres() as server:
-        yield server
 
 
 @pytest.fixture(params=DATABASES)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tests.fakes.process import Surroundings
 
-from assistance.sandbox.slack_workspace import SlackMessage
-from assistance.sandbox.smtp_session import Mail
+from assistance.sandbox.slack import SlackMessage
+from assistance.sandbox.smtp import Mail
 
 
 @dataclass(frozen=True, slots=True)

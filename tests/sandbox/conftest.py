@@ -32,13 +32,10 @@ def call(http: aiohttp.ClientSession) -> Call:
         slack: FakeSlack,
         method: str = "chat.postMessage",
         token: str | None = "xoxb-test",
-        *,
-        form: dict[str, str] | None = None,
         **payload: Any,
     ) -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        body: dict[str, Any] = {"data": form} if form else {"json": payload}
-        async with http.post(slack.api_url + method, headers=headers, **body) as answer:
+        async with http.post(slack.api_url + method, headers=headers, json=payload) as answer:
             return answer.status, answer.headers, await answer.json(content_type=None)
 
     return send

@@ -1,12 +1,11 @@
 """The fake Slack, called as any client calls Slack: what it takes, and what it refuses in Slack's own words."""
 
-import json
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.fakes.clock import ManualClock
 
 from assistance.sandbox.slack import FakeSlack
 
@@ -24,23 +23,6 @@ async def test_a_posted_message_is_answered_and_kept_as_slack_does(post: Call, s
     assert message.received_at == pytest.approx(float(message.ts), abs=1)
 
 
-async def test_a_form_says_the_same_as_json(call: Call, slack: FakeSlack) -> None:
-    """Form bodies are taken, with blocks written as JSON in a field and the token in another."""
-    blocks = [{"type": "section", "text": {"type": "plain_text", "text": "hi"}}]
-    form = {"token": "xoxb-test", "channel": "C0SALES", "text": "hello", "blocks": json.dumps(blocks)}
-    status, _, body = await call(slack, token=None, form=form)
-    assert (status, body["ok"]) == (200, True)
-    assert slack.messages[0].blocks == blocks
-
-
-async def test_no_token_is_ever_kept(call: Call, post: Call, slack: FakeSlack) -> None:
-    """Neither messages nor calls hold the token, wherever the caller put it."""
-    await call(slack, token=None, form={"token": "xoxb-test", "channel": "C0SALES", "text": "hello"})
-    await post(slack, token="xoxb-test")
-    await post(slack)
-    assert "xoxb-test" not in repr([(m.payload, m) for m in slack.messages] + [(c.payload, c) for c in slack.calls])
-
-
 @pytest.mark.parametrize(
     ("token", "error"), [(None, "not_authed"), ("xoxb-other", "invalid_auth"), ("xoxb-revoked", "invalid_auth")]
 )
@@ -52,24 +34,11 @@ async def test_a_token_that_it_does_not_know_is_refused(
     assert (status, body, slack.messages) == (200, {"ok": False, "error": error}, [])
 
 
-@pytest.mark.parametrize(
-    ("token", "channel", "error"),
-    [
-        ("xoxb-any", "C0ANYTHING", None),
-        ("xoxb-revoked", "C0ANYTHING", "token_revoked"),
-        ("xoxp-user", "C0ANYTHING", "invalid_auth"),
-        ("xoxb-any", "sales", "channel_not_found"),
-        ("xoxb-any", "C0NOTFOUND", "channel_not_found"),
-        ("xoxb-any", "C0ARCHIVED", "is_archived"),
-        ("xoxb-any", "C0NOTIN", "not_in_channel"),
-    ],
-)
-async def test_without_lists_names_play_their_part(
-    call: Call, token: str | None, channel: str, error: str | None
-) -> None:
-    """With neither tokens nor channels given, any of the right form are known, but those that play an error."""
+@pytest.mark.parametrize(("channel", "error"), [("C0ANYTHING", None), ("sales", "channel_not_found")])
+async def test_without_lists_any_token_and_any_channel_id_will_do(call: Call, channel: str, error: str | None) -> None:
+    """A channel's name in place of its id is found out all the same."""
     async with FakeSlack() as slack:
-        _, _, body = await call(slack, token=token, channel=channel, text="hello")
+        _, _, body = await call(slack, token="xoxb-any", channel=channel, text="hello")
     assert body.get("error") == error
 
 
@@ -87,7 +56,6 @@ def section(text: str) -> dict[str, Any]:
         ({"text": "x" * 40_000}, None),
         ({"text": "x" * 40_001}, "msg_too_long"),
         ({"text": 5}, "invalid_arguments"),
-        ({"blocks": "{"}, "invalid_blocks_format"),
         ({"blocks": {"type": "section"}}, "invalid_blocks_format"),
         ({"blocks": [{"type": "divider"}] * 50}, None),
         ({"blocks": [{"type": "divider"}] * 51}, "invalid_blocks"),
@@ -140,7 +108,6 @@ async def test_invalid_blocks_are_explained(post: Call, slack: FakeSlack) -> Non
         ("application/json", b"{", "invalid_json"),
         ("application/json", b"[]", "json_not_object"),
         ("application/json", b'{"channel": ["C0SALES"]}', "channel_not_found"),
-        ("text/html", b"hello", "invalid_post_type"),
     ],
 )
 async def test_a_body_that_makes_no_sense_is_named(
@@ -152,18 +119,11 @@ async def test_a_body_that_makes_no_sense_is_named(
         assert (await answer.json())["error"] == error
 
 
-async def test_other_methods_answer_as_slack_does(call: Call, http: aiohttp.ClientSession, slack: FakeSlack) -> None:
-    """`auth.test` and `conversations.info` know who and where, an unknown method is named, a GET is no way to post."""
+async def test_other_methods_answer_as_slack_does(call: Call, slack: FakeSlack) -> None:
+    """`auth.test` knows who, an unknown method is named."""
     assert (await call(slack, "auth.test"))[2]["team"] == "Sandbox"
-    assert (await call(slack, "conversations.info", channel="C0SALES"))[2]["channel"]["is_member"] is True
-    assert (await call(slack, "conversations.info", channel="C0OTHER"))[2]["error"] == "channel_not_found"
-    assert (await call(slack, "chat.sing"))[2] == {
-        "ok": False,
-        "error": "unknown_method",
-        "req_method": "chat.sing",
-    }
-    async with http.get(slack.api_url + "chat.postMessage", headers={"Authorization": "Bearer xoxb-test"}) as answer:
-        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    unknown = {"ok": False, "error": "unknown_method", "req_method": "chat.sing"}
+    assert (await call(slack, "chat.sing"))[2] == unknown
 
 
 async def test_an_update_changes_the_message_in_place(call: Call, post: Call, slack: FakeSlack) -> None:
@@ -182,8 +142,7 @@ async def test_an_update_of_no_message_is_refused(call: Call, slack: FakeSlack) 
     assert body["error"] == "message_not_found"
 
 
-async def test_every_message_of_one_instant_has_its_own_ts(post: Call) -> None:
-    """Two messages never share a ts, even when the clock stands still."""
-    async with FakeSlack(clock=ManualClock()) as slack:
-        answers = [await post(slack) for _ in range(3)]
-    assert len({body["ts"] for _, _, body in answers}) == 3
+async def test_every_message_has_its_own_ts(post: Call, slack: FakeSlack) -> None:
+    """Messages of one instant never share a ts."""
+    answers = await asyncio.gather(*(post(slack) for _ in range(50)))
+    assert len({body["ts"] for _, _, body in answers}) == 50

@@ -11,7 +11,7 @@ from tests.fakes.clock import until
 from tests.proofs.load import ticks
 from tests.server.wire import Wire, application, ask, head, post
 
-from assistance.sandbox.faults import reset
+from assistance.sandbox.fake import reset
 from assistance.server.server import serve
 
 UNREAD_SECONDS = 1.0

@@ -103,8 +103,8 @@ def application(**options: Any) -> FastAPI:
         return {"path": request.url.path, "address": request.client.host if request.client else ""}
 
     @app.get("/livez")
-    async def livez() -> Response:
-        return Response(status_code=204)
+    async def livez() -> dict[str, str]:
+        return {"status": "ok"}
 
     @app.get("/query")
     async def query(limit: Annotated[int, Query(le=200)]) -> int:

@@ -1,31 +1,31 @@
-"""A service for each test, on SQLite unless the module asks for both databases."""
+"""The service over real sockets, on one database for each test.
 
-from collections.abc import AsyncIterator, Iterator
+PostgreSQL, which has more ways to fail; the tests marked `main_flow` run on SQLite too, as do the demo and the proofs.
+The store's own suite runs on both databases in full.
+"""
+
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.postgres import Postgres, running_postgres
 from tests.fakes.service import Service, running
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server of this test run."""
-    with running_postgres() as server:
-        yield server
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The databases of a test that has a `service`."""
+    if "environ" in metafunc.fixturenames:
+        main = metafunc.definition.get_closest_marker("main_flow")
+        metafunc.parametrize("environ", ["postgresql", "sqlite"] if main else ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-def environ(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """Settings that lead to the database of the test's parameter, none for SQLite."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield {}
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    name = server.migrated()
-    yield {"ASSISTANCE_DATABASE_URL": server.at(name)}
-    server.drop(name)
+def environ(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings that lead to the database; none for SQLite, which is the default."""
+    if request.param == "sqlite":
+        return {}
+    server = request.getfixturevalue("postgres")
+    return {"ASSISTANCE_DATABASE_URL": server.at(server.emptied())}
 
 
 @pytest.fixture

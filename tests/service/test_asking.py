@@ -13,6 +13,7 @@ from tests.fakes.service import Service
 from assistance.model import MOST_FOLLOW_UPS
 
 
+@pytest.mark.main_flow
 async def test_a_sales_request_reaches_slack_and_says_so(service: Service):
     """Sales goes to Slack; the bot sees it notified and the failover to mail still planned."""
     asked = await service.ask("Sales", "I want <!channel> & <@U1>", customer={"name": "Ana"}, metadata={"plan": "pro"})
@@ -30,6 +31,7 @@ async def test_a_sales_request_reaches_slack_and_says_so(service: Service):
     assert "I want &lt;!channel&gt; &amp; &lt;@U1&gt;" in message.text
 
 
+@pytest.mark.main_flow
 async def test_a_pricing_request_reaches_the_mailbox(service: Service):
     """Pricing goes out by SMTP, with a Message-ID made of the delivery's key."""
     asked = await service.ask("pricing", "¿Cuánto cuesta? 💶\r\nBcc: evil@example.com")
@@ -141,6 +143,7 @@ async def test_a_body_above_192_kb_is_refused(service: Service):
     assert (code, problem["status"]) == (413, 413)
 
 
+@pytest.mark.main_flow
 async def test_the_same_key_gives_the_same_answer(service: Service):
     """White space, key order and quotes around the key make no difference; nothing is sent twice."""
     body = {"topic": "pricing", "description": "once"}
@@ -171,6 +174,7 @@ async def test_the_same_key_of_another_client_is_another_key(service: Service):
     assert mine["id"] != theirs["id"]
 
 
+@pytest.mark.main_flow
 async def test_twenty_concurrent_calls_with_one_key_are_one_request(service: Service):
     """However many arrive at once, one request comes of it."""
     asked = await asyncio.gather(*(service.ask(headers={"Idempotency-Key": "k4"}) for _ in range(20)))
@@ -220,6 +224,7 @@ def refusals(service: Service) -> dict[str, int]:
     return {topic: int(count) for topic, count in found}
 
 
+@pytest.mark.main_flow
 async def test_a_conversation_is_one_request_with_follow_ups(service: Service):
     """The second ask of an open conversation is 200, the same id, and a reply in the same thread."""
     first = await service.ask(conversation_id="c1", description="first")

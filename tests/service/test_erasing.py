@@ -8,8 +8,6 @@ from tests.fakes.clock import until
 from tests.fakes.service import Service
 from tests.service.following import all_delivered, time_line
 
-pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
-
 MANAGE = "manage-assistance"
 SECRET = "canary-4711"
 
@@ -37,6 +35,7 @@ async def with_words(service: Service) -> str:
     return id_
 
 
+@pytest.mark.main_flow
 async def test_what_was_written_is_gone_from_the_store_and_from_slack(service: Service):
     """No table holds it any more, and every message in Slack is rewritten; that there was a request stays."""
     id_ = await with_words(service)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from tests.fakes.service import Service, running
 
 
@@ -48,6 +49,7 @@ async def listening(service: Service, request_id: str, **headers: str) -> AsyncI
         yield Stream(answer)
 
 
+@pytest.mark.main_flow
 async def test_a_stream_tells_what_happens_and_ends_with_the_request(service: Service):
     """The same events as the list, numbered; it ends with the request, and then a 204 keeps browsers away."""
     asked = await service.ask("pricing")

@@ -18,14 +18,14 @@ from tests.fakes.service import outside
 from tests.service.machine import Machine
 
 
-@pytest.mark.parametrize("environ", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [(6, 25), pytest.param(400, 50, marks=[pytest.mark.long, pytest.mark.timeout(7200)])],
     ids=["short", "long"],
 )
 def test_any_life_is_the_one_that_the_model_says(
-    examples: int, steps: int, environ: str, request: pytest.FixtureRequest, say: Say
+    examples: int, steps: int, kind: str, request: pytest.FixtureRequest, say: Say
 ):
     """Asks, keys, conversations, claims, conflicts, versions, expiry, restarts, broken channels: in any order."""
     number = int(os.environ.get("ASSISTANCE_PROOF_SEED") or secrets.randbits(32))
@@ -44,7 +44,7 @@ def test_any_life_is_the_one_that_the_model_says(
         try:
             Machine.runner = runner
             Machine.around = runner.run(around.enter_async_context(outside(Path(folder))))
-            Machine.database = staticmethod(databases(environ, request, folder))
+            Machine.database = staticmethod(databases(kind, request, folder))
             run_state_machine_as_test(seed(number)(Machine), settings=limits)
         finally:
             runner.run(around.aclose())

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.fakes.clock import until
 from tests.fakes.service import Service
 
 MINE = "request-assistance"
@@ -58,13 +57,14 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(service: Service
     assert (await service.call("GET", path, headers={"If-None-Match": '"x"'}))[0] == 200
 
 
+@pytest.mark.main_flow
 async def test_a_patient_look_is_answered_when_there_is_news(service: Service):
     """`Prefer: wait=20` holds until the request changes, not until the time is over."""
     asked = await service.ask("pricing")
     await service.when(asked["id"], "notified")
     path = f"/assistance/{asked['id']}"
     looking = asyncio.create_task(service.call("GET", path, headers={"Prefer": "wait=20"}))
-    await until(lambda: service.house.store.changes._watched)
+    assert not (await asyncio.wait({looking}, timeout=0.3))[0]
     assert (await service.call("POST", f"{path}/cancel"))[0] == 200
     async with asyncio.timeout(5):
         status, body, answer = await looking
@@ -73,6 +73,7 @@ async def test_a_patient_look_is_answered_when_there_is_news(service: Service):
     assert "Preference-Applied" not in answer.headers
 
 
+@pytest.mark.main_flow
 async def test_the_list_comes_in_pages_newest_first(service: Service):
     """Each request once over all pages, though new ones come in meanwhile; `Link` leads on and keeps the filters."""
     asked = [(await service.ask("pricing", metadata={"n": n}))["id"] for n in range(5)]
@@ -156,8 +157,11 @@ async def test_paths_answer_with_and_without_a_slash_and_never_redirect(service:
     for path in [*paths, f"/assistance/{asked['id']}/deliveries", "/-/channels", "/-/deliveries", "/openapi.json"]:
         for form in (path, f"{path}/"):
             assert (await service.call("GET", form))[0] == 200, form
-    for form in ("/heartbeat", "/heartbeat/", "/heartbeat/private/", "/heartbeat/scoped/", "/livez/", "/readyz/"):
+    for form in ("/heartbeat", "/heartbeat/", "/heartbeat/private/", "/heartbeat/scoped/"):
         assert (await service.call("GET", form))[0] == 204, form
+    for form, said in (("/livez", "ok"), ("/livez/", "ok"), ("/readyz", "ready"), ("/readyz/", "ready")):
+        status, body, answer = await service.call("GET", form)
+        assert (status, body, answer.content_type) == (200, {"status": said}, "application/json"), form
     for form in ("/assistance", "/assistance/"):
         assert (await service.call("POST", form, json={"topic": "sales", "description": "x"}))[0] == 201
 

@@ -11,8 +11,6 @@ from assistance.desk import desk
 from assistance.model import Delivery, State, rfc3339
 from assistance.sandbox.slack import Fault
 
-pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
-
 MANAGE = "manage-assistance"
 NOBODYS = "0198e2a4-0000-7000-8000-000000000000"
 
@@ -22,6 +20,7 @@ async def call(service: Service, method: str, path: str, **options: Any) -> tupl
     return status, body
 
 
+@pytest.mark.main_flow
 async def test_a_failed_request_is_listed_and_comes_back_with_one_retry(service: Service):
     """Both of its deliveries are stuck; a retry keeps the key, begins anew and takes the request to accepted."""
     seen = await failed(service, "pricing")

@@ -12,8 +12,6 @@ from tests.service.following import all_delivered, failed, owed, time_line
 from assistance.model import State
 from assistance.sandbox.slack import Fault
 
-pytestmark = pytest.mark.parametrize("environ", ["sqlite", "postgresql"], indirect=True)
-
 WORK = "work-assistance"
 
 
@@ -28,6 +26,7 @@ async def do(service: Service, request_id: str, what: str, sub: str = "desk", **
     return status, body
 
 
+@pytest.mark.main_flow
 async def test_a_claim_names_who_has_it_and_the_notice_says_so(service: Service):
     """The request is claimed by `api:desk`, the metric counts it, and Slack's own message is rewritten in place."""
     id_ = await notified(service, customer={"name": "Ana"})
@@ -43,6 +42,7 @@ async def test_a_claim_names_who_has_it_and_the_notice_says_so(service: Service)
         assert 'assistance_claimed_seconds_count{topic="sales"} 1.0' in await answer.text()
 
 
+@pytest.mark.main_flow
 async def test_of_twenty_who_claim_at_once_one_has_it(service: Service):
     """One 200, nineteen 409 that all name the winner."""
     id_ = await notified(service)
@@ -53,6 +53,7 @@ async def test_of_twenty_who_claim_at_once_one_has_it(service: Service):
     assert all(body["type"] == "/problems/conflict" for status, body in answers if status == 409)
 
 
+@pytest.mark.main_flow
 async def test_a_released_request_is_what_it_was_before(service: Service):
     """Anybody may give it back: notified when a person had been told, and everybody hears it aloud."""
     id_ = await notified(service)
@@ -77,6 +78,7 @@ async def test_a_request_nobody_was_told_of_is_released_to_accepted(service: Ser
 
 
 @pytest.mark.parametrize("before", [[], ["claim"]])
+@pytest.mark.main_flow
 async def test_an_open_request_is_resolved_and_over(service: Service, before: list[str]):
     """From any open status; then nothing moves it any more, and what waited is skipped."""
     id_ = await notified(service)
@@ -241,6 +243,7 @@ async def test_empty_and_endless_words_are_refused(service: Service, body: Any):
         assert (await service.call("POST", f"/assistance/{id_}/{path}", json=body))[0] == 422
 
 
+@pytest.mark.main_flow
 async def test_what_the_customer_adds_reaches_the_same_thread(service: Service):
     """200 with the request; only the client that asked may add; the text is read where the notice is."""
     id_ = await notified(service)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistance.settings import Settings, SettingsError, load_settings
+from assistance.settings.development import AUDIENCE, DATABASE, ISSUER
 
 GOOD = {
     "ASSISTANCE_OIDC_ISSUER": "https://issuer.example/",
@@ -151,19 +152,20 @@ def test_any_libpq_uri_is_a_database(url: str):
 
 
 def test_development_mode_never_looks_at_production(tmp_path: Path):
-    """With `dev` database, issuer, watchman and `.env` are not read, wrong or not, and no key is needed."""
+    """With `dev` the database, the issuer and the audience are its own; `.env` is not read, and no key is needed."""
     (tmp_path / ".env").write_text("ASSISTANCE_LOG_LEVEL=debug\nSLACK_TOKEN=real\n")
     environ = {
         "ASSISTANCE_DATABASE_URL": "postgresql://production/db",
         "ASSISTANCE_OIDC_ISSUER": "nonsense",
-        "ASSISTANCE_DEAD_MAN_URL": "https://watchman.example/ping/8a1c",
+        "ASSISTANCE_DEAD_MAN_URL": "https://monitor.example/ping/8a1c",
         "AUTH0_DOMAIN": "production.auth0.com",
         "AUTH0_ALGORITHMS": "none",
         "ASSISTANCE_RATE_LIMIT": "5/s",
     }
     settings = load_settings(environ, tmp_path / ".env", dev=True)
-    assert settings.database_url.get_secret_value() == "sqlite:///var/assistance.db"
-    assert (settings.oidc_issuer, settings.oidc_audience, settings.secret_key) == ("", "", ())
+    assert settings.database_url.get_secret_value() == DATABASE
+    assert (settings.oidc_issuer, settings.oidc_audience, settings.secret_key) == (ISSUER, AUDIENCE, ())
+    assert settings.oidc_algorithms == ("RS256",)
     assert settings.dead_man_url is None
     assert (settings.log_level, settings.rate_limit) == ("info", 5.0)
     assert "SLACK_TOKEN" not in settings.environ

@@ -6,17 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from assistance.model import (
+    Actor,
     AssistanceRequest,
     Attempt,
     Condition,
     Delivery,
     Event,
-    EventType,
     Kind,
     Outcome,
     Snapshot,
     State,
     Status,
+    Transition,
     uuid7,
 )
 from assistance.store import (
@@ -139,10 +140,10 @@ async def events(store: Store, request_id: str) -> list[Event]:
     return await store.time_line(request_id)
 
 
-async def move(store: Store, request_id: str, to: Status | None, type_: EventType | None = None) -> Snapshot:
+async def move(store: Store, request_id: str, to: Status | None) -> Snapshot:
     """Change a request's status; None: release it."""
-    happened = type_ or (EventType.RELEASED if to is None else EventType(to))
-    return await store.move(Move(Command(request_id, "slack:U1 Ana", NOW + 1), to, happened))
+    transition = next(each for each in Transition if each.status is to)
+    return await store.move(Move(Command(request_id, Actor("slack", "U1", "Ana"), NOW + 1), transition))
 
 
 def update(of: Delivery, n: int, **changes: Any) -> Delivery:

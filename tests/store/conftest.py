@@ -1,20 +1,13 @@
-"""One store after the other: what is promised of one database is promised of all."""
+"""Every test that asks for `store` or `url` runs on SQLite and on PostgreSQL: both promise the same."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from tests.fakes.postgres import Postgres, memory, running_postgres
+from tests.fakes.postgres import Postgres, memory
 
 from assistance.store import Store, open_store
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server of this test run."""
-    with running_postgres() as server:
-        yield server
 
 
 @contextmanager
@@ -26,21 +19,19 @@ def _sqlite(_request: pytest.FixtureRequest) -> Iterator[str]:
 @contextmanager
 def _postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
     server: Postgres = request.getfixturevalue("postgres")
-    name = server.migrated()
-    yield server.at(name)
-    server.drop(name)
+    yield server.at(server.emptied())
 
 
 DATABASES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[str]]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
 }
-"""The next database joins every test by a line here."""
+"""Another database needs one line here."""
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where an empty database of the current schema is."""
+    """The URL of an empty database with the current schema."""
     with DATABASES[request.param](request) as found:
         yield found
 

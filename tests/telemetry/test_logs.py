@@ -1,4 +1,4 @@
-"""The one pipe: all that a process has to say comes out of it, and nothing that it must keep to itself."""
+"""All that a process logs goes one way, one line each, and no secret goes with it."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -30,13 +30,16 @@ class Clock(SystemClock):
 
 
 class Pipe:
-    def __init__(self, level: str = "info") -> None:
+    def __init__(self, form: Literal["json", "console"] = "json") -> None:
         self.receiver, self.sender = os.pipe()
-        self.logs: Logs = set_up_logging(form="json", level=level, fd=self.sender, clock=Clock())
+        self.logs: Logs = set_up_logging(form=form, level="info", fd=self.sender, clock=Clock())
+
+    def read(self) -> bytes:
+        assert self.logs.flush()
+        return os.read(self.receiver, 1 << 20)
 
     def lines(self) -> list[dict[str, Any]]:
-        assert self.logs.flush()
-        return [json.loads(line) for line in os.read(self.receiver, 1 << 20).splitlines()]
+        return [json.loads(line) for line in self.read().splitlines()]
 
     def close(self) -> None:
         os.close(self.receiver)
@@ -71,8 +74,8 @@ def test_a_line_has_time_level_logger_event_request_and_span(pipe: Pipe):
     ]
 
 
-def test_the_level_holds_for_us_and_libraries_speak_from_warning_up(pipe: Pipe):
-    """Below the level nothing is said; a library's chatter, which may quote what passes through, never."""
+def test_the_level_holds_for_us_and_libraries_log_from_warning_up(pipe: Pipe):
+    """Below the level nothing is logged; a library's own debug lines, which may quote what passes through, never."""
     log.debug("no")
     logging.getLogger("sqlalchemy.engine").info("INSERT … %s", "canary")
     logging.getLogger("assistance.old").info("yes")
@@ -92,7 +95,7 @@ def failing() -> None:
         raise KeyError("canary") from error
 
 
-def test_an_exception_tells_where_it_broke_and_not_what_was_said(pipe: Pipe):
+def test_an_exception_shows_where_it_broke_and_not_what_it_quotes(pipe: Pipe):
     """Types and frames of the whole chain are on the same line; texts that may quote the input are not."""
     try:
         failing()
@@ -105,7 +108,7 @@ def test_an_exception_tells_where_it_broke_and_not_what_was_said(pipe: Pipe):
         assert line["exception"][0]["frames"][-1].endswith("in failing")
 
 
-def test_texts_that_are_ours_or_the_systems_are_told(pipe: Pipe):
+def test_texts_that_are_ours_or_the_systems_are_logged(pipe: Pipe):
     """An exception of this package says its text; an operating system error says its number's meaning, no names."""
     for error in (SettingsError("X is not set"), FileNotFoundError(2, "canary", "canary")):
         log.error("broken", exc_info=error)
@@ -124,11 +127,36 @@ def test_an_exception_among_the_values_of_a_message_is_named_by_type():
     pipe.close()
 
 
+def test_a_line_for_people_obeys_no_control_characters():
+    """Console form: escape sequences and line feeds in a field are shown, not obeyed; frames follow below, no texts."""
+
+    class Customer:
+        def __repr__(self) -> str:
+            return "canary"
+
+    pipe = Pipe("console")
+    try:
+        failing()
+    except KeyError:
+        log.exception("it\x1b[31m broke", field="a\nb", who=Customer(), inner=["\x1b", Customer()])
+    text = pipe.read().decode()
+    pipe.close()
+    first, *below = text.splitlines()
+    assert first.startswith("2023-11-14T22:13:20.500Z [error")
+    assert "[assistance.test] field=a\\nb" in first
+    assert "\x1b" not in text
+    assert "canary" not in text
+    assert below[0] == "KeyError: "
+    assert below[1].startswith("  ")
+    assert below[1].endswith("in test_a_line_for_people_obeys_no_control_characters")
+    assert "ValueError: " in below
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_warnings_and_failures_that_nobody_caught_are_lines_too(pipe: Pipe):
-    """Warnings, threads, finalizers and the event loop all speak through the pipe, without texts or `repr`s."""
-    pipe.logs.watch(asyncio.get_running_loop())
+    """Warnings, threads, finalizers and the event loop all log through the pipe, without texts or `repr`s."""
+    pipe.logs.handle_errors_of(asyncio.get_running_loop())
     warnings.warn("old", stacklevel=1)
     thread = threading.Thread(target=failing)
     thread.start()
@@ -148,8 +176,8 @@ async def test_warnings_and_failures_that_nobody_caught_are_lines_too(pipe: Pipe
     gc.collect()
 
 
-def test_a_full_pipe_drops_and_counts_and_holds_nobody_up(pipe: Pipe):
-    """When nobody reads, lines are dropped; as soon as somebody does, the number of the lost is told."""
+def test_a_full_pipe_drops_and_counts_and_blocks_nobody(pipe: Pipe):
+    """While nobody reads, lines are dropped; once there is room again, a line says how many."""
     for _ in range(1_200):
         log.info("x" * 10_000)
     assert pipe.logs.dropped > 100
@@ -168,10 +196,10 @@ def test_a_full_pipe_drops_and_counts_and_holds_nobody_up(pipe: Pipe):
     assert [line["dropped"] for line in lines if "dropped" in line] == [pipe.logs.dropped]
 
 
-def test_a_pipe_without_a_reader_harms_nobody(pipe: Pipe):
-    """When standard output is gone the work goes on."""
+def test_a_pipe_without_a_reader_stops_nothing(pipe: Pipe):
+    """When standard output is gone the service goes on."""
     os.close(pipe.receiver)
-    log.info("to nobody")
+    log.info("lost")
     assert pipe.logs.flush()
     pipe.receiver = os.open(os.devnull, os.O_RDONLY)
 
@@ -201,8 +229,8 @@ def test_the_last_lines_of_a_process_come_out(ending: str, code: int, last: tupl
     assert "canary" not in ended.stdout
 
 
-def test_closing_gives_the_hooks_back():
-    """Whoever had the hooks before has them after, so that logging can be set up again."""
+def test_closing_restores_the_hooks():
+    """Hooks, handlers and configuration are afterwards as they were before, so that logging can be set up again."""
 
     def held() -> tuple[Any, ...]:
         handlers = logging.getLogger().handlers[:]

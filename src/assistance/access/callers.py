@@ -6,6 +6,8 @@ from fastapi import Depends, Request
 
 from assistance.access.access import forbidden
 from assistance.access.services import Services
+from assistance.intake import Caller
+from assistance.model import Actor
 from assistance.security import Principal
 from assistance.security.tokens.scopes import (
     MANAGE,
@@ -18,6 +20,7 @@ from assistance.security.tokens.scopes import (
     may_work,
     topics_for,
 )
+from assistance.server.spans import traceparent
 
 
 async def services_of(request: Request) -> Services:
@@ -28,6 +31,17 @@ async def services_of(request: Request) -> Services:
 
 Here = Annotated[Services, Depends(services_of)]
 """The rooms behind the endpoint."""
+
+
+def actor_of(principal: Principal) -> Actor:
+    """The caller as the time line names it: `api:desk`."""
+    return Actor.of_client(principal.subject)
+
+
+def caller_of(principal: Principal, request: Request) -> Caller:
+    """The caller with its rights, as the intake takes it."""
+    request_id = request.scope["state"]["request_id"]
+    return Caller(principal.subject, topics_for(principal), request_id, traceparent(request.headers))
 
 
 # Each asks for the token itself instead of depending on `anyone`: a dependency of a dependency costs every call.

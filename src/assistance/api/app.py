@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 from starlette.types import Scope
 
 from assistance import __version__
+from assistance.access.refusals import add_refusal_handlers
 from assistance.access.services import Services
 from assistance.api import ask, deliveries, docs, events, followups, health, operations, requests, topics, work
 from assistance.api.openapi.document import describe
@@ -18,9 +19,8 @@ from assistance.model import Clock
 from assistance.server.body import BODY_SECONDS, BodyLimits
 from assistance.server.envelope import Envelope
 from assistance.server.gate import Gate
-from assistance.server.problems import add_problem_handlers, problem_response, store_unavailable
+from assistance.server.problems import add_problem_handlers
 from assistance.server.spans import Discreet, untraced
-from assistance.store import StoreUnavailableError
 
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
@@ -56,7 +56,7 @@ def build_api(
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
-    app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
+    add_refusal_handlers(app)
     protect(
         app,
         services.clock,
@@ -78,7 +78,7 @@ def _application(tracer_provider: TracerProvider | None, *, described: bool) -> 
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
         redoc_url=None,
-        docs_url=None,  # FastAPI's page has its script from another network: see `docs`
+        docs_url=None,  # FastAPI's page loads its script from another host: see `docs`
         openapi_url="/openapi.json" if described else None,
         telemetry={
             **_TELEMETRY,
@@ -110,7 +110,3 @@ def protect(
         app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask.ask, body_seconds=body_seconds)
     app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
     app.add_middleware(Envelope, clock=clock, on_answer=on_answer, on_refusal=on_refusal)
-
-
-async def _on_store_unavailable(request: Request, _error: Exception) -> Response:
-    return problem_response(store_unavailable(), request.scope)

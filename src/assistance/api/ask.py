@@ -7,22 +7,17 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
-from assistance.access.access import forbidden
-from assistance.access.callers import requester
+from assistance.access.callers import caller_of, requester
 from assistance.access.conditions import wait_of
 from assistance.access.json_body import described, fingerprint, read_json, validate
-from assistance.access.refusals import conflict
 from assistance.access.services import Services
 from assistance.api.openapi.fields import takes
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AcceptedRequest
-from assistance.intake import Ask, Caller, UnknownCallbackError, UnknownTopicError, answer
+from assistance.intake import Ask, answer
 from assistance.model import AssistanceRequest, Delivery, Status
-from assistance.security import Principal
-from assistance.security.tokens.scopes import REQUEST, may_request, topics_for
-from assistance.server.problems import Problem, validation_problem
-from assistance.server.spans import traceparent
-from assistance.store import Acceptance, Accepted, KeyReusedError, StoreUnavailableError, TooManyFollowUpsError
+from assistance.server.problems import Problem
+from assistance.store import Acceptance, Accepted, StoreUnavailableError
 from assistance.telemetry import Metrics
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
@@ -54,50 +49,19 @@ async def ask(request: Request) -> Response:
     """
     services: Services = request.app.state.services
     principal = await requester(request)
-    clock, metrics = services.clock, services.metrics
-    started = clock.monotonic()
     key = _key(request)
     value = await read_json(request)
     body = validate(Ask, value)
-    topic = services.routing.current.topic(body.topic)
-    if topic is None:
-        raise _unknown_topic(services, principal)
-    if not may_request(principal, topic.name):
-        raise forbidden(f"{REQUEST}:{topic.name}")
-    request.scope["state"]["topic"] = topic.name
-    caller = Caller(principal.subject, request.scope["state"]["request_id"], traceparent(request.headers))
-    accepted = await _accept(services, body, caller, (key, fingerprint(value)) if key else None, principal)
-    metrics.request(topic.name, accepted.how)
-    metrics.accepted(clock.monotonic() - started)
+    request.scope["state"]["counted"] = True  # by the intake, whatever becomes of it
+    caller = caller_of(principal, request)
+    accepted = await services.intake.accept(body, caller, (key, fingerprint(value)) if key else None)
     return await _answer(services, accepted, body, wait_of(request), request.scope)
 
 
 def count_refusal(metrics: Metrics, scope: Scope) -> None:
-    """Count a request that was refused, if it was an ask: for the outermost layer, as some never get to `ask`."""
-    if scope["path"] == "/assistance" and scope["method"] == "POST":
-        # A caller's own word for a topic would make as many series as it likes.
-        metrics.request(scope["state"].get("topic", "unknown"), "refused")
-
-
-async def _accept(
-    services: Services, body: Ask, caller: Caller, key: tuple[str, bytes] | None, principal: Principal
-) -> Accepted:
-    try:
-        return await services.intake.accept(body, caller, key)
-    except UnknownTopicError:
-        raise _unknown_topic(services, principal) from None
-    except UnknownCallbackError:
-        wrong = {"type": "assistance", "loc": ("callback",), "msg": "must be a callback registered for this client"}
-        raise validation_problem([wrong]) from None
-    except TooManyFollowUpsError as error:
-        raise conflict(error) from None
-    except KeyReusedError:
-        raise Problem(
-            422,
-            "Idempotency key reused",
-            "This Idempotency-Key was used before with another body.",
-            type_="/problems/idempotency-key-reused",
-        ) from None
+    """Count a `POST /assistance` that was refused before it came to the intake; the outermost layer knows of all."""
+    if scope["path"] == "/assistance" and scope["method"] == "POST" and "counted" not in scope["state"]:
+        metrics.request("unknown", "refused")
 
 
 async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float | None, scope: Scope) -> Response:
@@ -149,9 +113,3 @@ def _key(request: Request) -> str | None:
             type_="/problems/invalid-idempotency-key",
         )
     return match[1] or match[2]
-
-
-def _unknown_topic(services: Services, principal: Principal) -> Problem:
-    allowed = topics_for(principal)
-    names = sorted(name for name in services.routing.current.topics if allowed is None or name in allowed)
-    return Problem(400, "Invalid topic", "Invalid topic", type_="/problems/invalid-topic", allowed_topics=names)

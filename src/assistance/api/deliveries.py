@@ -7,19 +7,18 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError, to_json
 
-from assistance.access.callers import Here, Manager, manager
+from assistance.access.callers import Here, Manager, actor_of, manager
 from assistance.access.json_body import described, read_json, validate
-from assistance.access.refusals import no_such_delivery, refusals
 from assistance.api.openapi.responses import documented
-from assistance.api.openapi.schemas import DeliveryAnswer, OwedPage, Replayed
+from assistance.api.openapi.schemas import DeliveryAnswer, OwedPage
 from assistance.api.operations import delivery_shown
 from assistance.api.paging import DeliveryCursor, delivery_cursor, next_link, read_delivery_cursor
 from assistance.api.parameters import Moment, Name
-from assistance.api.requests import RequestId, canonical
-from assistance.desk import MOST_REPLAYED, SentAgain
+from assistance.api.requests import RequestId
+from assistance.desk import MOST_REPLAYED, Replayed
 from assistance.model import State, rfc3339, rfc3339_or_none
 from assistance.routing import parse_moment
-from assistance.store import AGAIN, STUCK, Command, DeliveryFilter, Owed, Retry
+from assistance.store import AGAIN, STUCK, DeliveryFilter, Owed
 
 _KEY = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.([1-9][0-9]{0,4}))?")
 
@@ -116,8 +115,8 @@ async def stuck(
 async def replay(request: Request, principal: Manager, services: Here) -> Response:
     """Send deliveries again, the oldest first, a thousand at most; `more` says whether to ask again."""
     wanted = validate(Replay, await read_json(request))
-    sent = await services.desk.replay(wanted.selection(), f"api:{principal.subject}", dry_run=wanted.dry_run)
-    return Response(to_json(replay_shown(wanted, sent)), media_type="application/json")
+    sent = await services.desk.replay(wanted.selection(), actor_of(principal), dry_run=wanted.dry_run)
+    return Response(to_json(sent), media_type="application/json")
 
 
 @routes.post(
@@ -129,20 +128,8 @@ async def retry(
     request_id: RequestId, n: Annotated[int, Path(ge=1, le=32_767)], principal: Manager, services: Here
 ) -> Response:
     """Send one delivery again, now, with its old key; a failed request is accepted anew."""
-    command = Command(canonical(request_id), f"api:{principal.subject}", services.clock.now())
-    with refusals():
-        await services.desk.retry(Retry(command, n))
-    found = await services.store.tries(command.request_id)
-    again = next((delivery_shown(*each) for each in found if each[0].n == n), None)
-    if again is None:
-        raise no_such_delivery()
-    return Response(to_json(again), media_type="application/json")
-
-
-def replay_shown(wanted: Replay, sent: SentAgain) -> dict[str, Any]:
-    """What was sent again, or would be, ready for JSON."""
-    keys = sent.keys
-    return {"dry_run": wanted.dry_run, "count": len(keys), "ids": keys, "more": sent.more}
+    retried = await services.desk.retry(request_id, n, actor_of(principal))
+    return Response(to_json(delivery_shown(*retried)), media_type="application/json")
 
 
 def owed_shown(owed: Owed) -> dict[str, Any]:

@@ -129,6 +129,6 @@ def _shown(event: Event) -> dict[str, Any]:
         "sequence": event.sequence,
         "type": event.type,
         "timestamp": rfc3339(event.at),
-        "actor": event.actor,
+        "actor": str(event.actor) if event.actor else None,
         "data": event.data,
     }

@@ -4,16 +4,15 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from assistance.access.callers import Here, Requester
+from assistance.access.callers import Here, Requester, actor_of
 from assistance.access.conditions import etag, if_match_of
 from assistance.access.json_body import described, read_json, validate
-from assistance.access.refusals import refusals
 from assistance.api.openapi.fields import takes
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AssistanceRequest
 from assistance.api.requests import RequestId, own
 from assistance.intake import Said
-from assistance.model import Snapshot, represent
+from assistance.model import Snapshot, Transition, represent
 
 routes = APIRouter(tags=["assistance"])
 
@@ -33,8 +32,7 @@ class Words(BaseModel):
 async def cancel(request_id: RequestId, request: Request, principal: Requester, services: Here) -> Response:
     """Call it off: nothing more goes out but the news that nobody waits any more."""
     seen = await own(services, request_id, principal)
-    with refusals():
-        return changed(await services.desk.cancel(seen[0].id, f"api:{principal.subject}", if_match_of(request)))
+    return changed(await services.desk.move(Transition.CANCEL, seen[0].id, actor_of(principal), if_match_of(request)))
 
 
 @routes.post(
@@ -50,9 +48,8 @@ async def add(request_id: RequestId, request: Request, principal: Requester, ser
     """
     words = validate(Words, await read_json(request))
     seen = await own(services, request_id, principal)
-    with refusals():
-        actor = f"api:{principal.subject}"
-        return changed(await services.desk.follow_up(seen[0].id, actor, words.text, if_match_of(request)))
+    actor = actor_of(principal)
+    return changed(await services.desk.follow_up(seen[0].id, actor, words.text, if_match_of(request)))
 
 
 def changed(moved: Snapshot) -> Response:

@@ -1,8 +1,10 @@
 """Signs of life, for bots (`/heartbeat`), for orchestrators (`/livez`, `/readyz`) and for Prometheus."""
 
 import asyncio
+from typing import Literal
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
 
 from assistance.access.callers import Here, anyone, pinger
 from assistance.api.openapi.responses import documented
@@ -13,22 +15,28 @@ routes = APIRouter(tags=["health"])
 """What every process answers."""
 
 heartbeats = APIRouter(tags=["health"], prefix="/heartbeat")
-"""With what a bot tries its token."""
+"""For a bot that tries its token."""
 
 
-@routes.get("/livez", status_code=204, responses=documented(no_content=True))
-async def livez() -> Response:
-    """The process answers; says nothing of the store or of others' services."""
-    return Response(status_code=204)
+class Health(BaseModel):
+    """The body of a probe: many load balancers insist on 200, and show what it says."""
+
+    status: Literal["ok", "ready"]
 
 
-@routes.get("/readyz", status_code=204, responses=documented(503, no_content=True))
-async def readyz(services: Here) -> Response:
-    """The process can do its work."""
+@routes.get("/livez", responses=documented(ok=Health))
+async def livez() -> Health:
+    """The process answers; says nothing about the store or other services."""
+    return Health(status="ok")
+
+
+@routes.get("/readyz", responses=documented(503, ok=Health))
+async def readyz(services: Here) -> Health:
+    """The configuration is loaded, the store can be written, the dispatcher runs: what this process needs."""
     reasons = await services.not_ready()
     if reasons:
         raise Problem(503, "Not ready", "; ".join(reasons), type_="/problems/not-ready", headers={"Retry-After": "1"})
-    return Response(status_code=204)
+    return Health(status="ready")
 
 
 @routes.get("/metrics", response_model=None, responses={200: {"content": {"text/plain": {}}}})

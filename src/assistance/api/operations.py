@@ -1,27 +1,23 @@
 """For operators: what is owed and why, the configuration, the channels."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from assistance.access.callers import Here, Manager, manager
+from assistance.access.callers import Here, Manager, actor_of, manager
 from assistance.access.json_body import described, read_json, validate
-from assistance.access.refusals import not_found, refusals
-from assistance.access.services import Services
 from assistance.api.openapi.fields import told
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import ChannelList, DeliveryList, TestAnswer
 from assistance.api.parameters import Moment
-from assistance.api.requests import RequestId, canonical
+from assistance.api.requests import RequestId
 from assistance.intake import Urgency
-from assistance.model import Attempt, Delivery, Priority, State, rfc3339, rfc3339_or_none
-from assistance.routing import RoutingError, explain, parse_moment
+from assistance.model import Attempt, Delivery, Priority, rfc3339, rfc3339_or_none
+from assistance.routing import explain, parse_moment
 from assistance.server.problems import Problem
-
-_SEND_SECONDS = 20.0
+from assistance.store import NotFoundError
 
 
 class ExplainBody(BaseModel):
@@ -42,9 +38,9 @@ routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])
 )
 async def deliveries(request_id: RequestId, services: Here) -> Response:
     """Everything owed for a request, with every try."""
-    found = await services.store.tries(canonical(request_id))
+    found = await services.store.tries(request_id)
     if not found:
-        raise not_found()
+        raise NotFoundError(request_id)
     return _json({"data": [delivery_shown(*each) for each in found]})
 
 
@@ -55,23 +51,8 @@ async def deliveries(request_id: RequestId, services: Here) -> Response:
 )
 async def erase(request_id: RequestId, principal: Manager, services: Here) -> Response:
     """Erase what the customer wrote, and what was answered, here and in channels that can."""
-    actor, id_ = f"api:{principal.subject}", canonical(request_id)
-    with refusals():
-        seen = (await services.desk.erase(id_, actor)).deliveries
-        if not _arrived(seen):
-            # A message that is being sent has the words still, and cannot be named before it has arrived.
-            await services.waiting.until(id_, lambda: _deliveries(services, id_), _arrived, _SEND_SECONDS)
-            await services.desk.erase(id_, actor)
+    await services.desk.erase(request_id, actor_of(principal))
     return Response(status_code=204)
-
-
-async def _deliveries(services: Services, request_id: str) -> Sequence[Delivery]:
-    seen = await services.store.get(request_id)
-    return seen[1] if seen else ()
-
-
-def _arrived(owed: Sequence[Delivery]) -> bool:
-    return all(delivery.state is not State.SENDING for delivery in owed)
 
 
 @routes.post(
@@ -87,15 +68,7 @@ async def plan(request: Request, services: Here) -> Response:
     """The plan for such a request and why; sends nothing."""
     body = validate(ExplainBody, await read_json(request))
     routing = services.routing.current
-    topic = routing.topic(body.topic)
-    if topic is None:
-        raise Problem(
-            400,
-            "Invalid topic",
-            "Invalid topic",
-            type_="/problems/invalid-topic",
-            allowed_topics=sorted(routing.topics),
-        )
+    topic = routing.known_topic(body.topic)
     at = services.clock.now() if body.at is None else parse_moment(body.at)
     return _json(explain(routing, topic, at, body.priority).to_json())
 
@@ -110,16 +83,7 @@ async def plan(request: Request, services: Here) -> Response:
 )
 async def reload(services: Here) -> Response:
     """Read the routing file anew, all or nothing."""
-    try:
-        routing = await services.routing.reload("asked for")
-    except RoutingError as error:
-        raise Problem(
-            409,
-            "Routing file refused",
-            "The routing file cannot be used; the one before stays in force.",
-            type_="/problems/routing-file-refused",
-            problems=[str(problem) for problem in error.problems],
-        ) from None
+    routing = await services.routing.reload("asked for")
     return _json({"topics": sorted(routing.topics), "warnings": [str(warning) for warning in routing.warnings]})
 
 

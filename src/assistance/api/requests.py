@@ -4,11 +4,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AfterValidator
 from pydantic_core import to_json
 
 from assistance.access.callers import Here, Reader
 from assistance.access.conditions import etag, unchanged, wait_of
-from assistance.access.refusals import not_found
 from assistance.access.services import Services
 from assistance.api.openapi.fields import takes, told
 from assistance.api.openapi.responses import documented
@@ -18,27 +18,38 @@ from assistance.api.parameters import Name
 from assistance.model import EventType, Snapshot, Status, represent
 from assistance.security import Principal
 from assistance.security.tokens.scopes import may_read_all, may_request, topics_for
-from assistance.store import RequestFilter
+from assistance.store import NotFoundError, RequestFilter
 
-RequestId = Annotated[str, Path(description="The request's id.", json_schema_extra={"format": "uuid"})]
+
+def _canonical(request_id: str) -> str:
+    """The id in its one form. Raises NotFoundError for what cannot be an id."""
+    try:
+        return str(UUID(request_id))
+    except ValueError:
+        raise NotFoundError(request_id) from None
+
+
+RequestId = Annotated[
+    str, AfterValidator(_canonical), Path(description="The request's id.", json_schema_extra={"format": "uuid"})
+]
 
 
 routes = APIRouter(tags=["assistance"])
 
 
 async def visible(services: Services, request_id: str, principal: Principal) -> Snapshot:
-    """The request with its deliveries. Raises Problem 404 for what is not the caller's to see."""
-    seen = await services.store.get(canonical(request_id))
+    """The request with its deliveries. Raises NotFoundError for what is not the caller's to see."""
+    seen = await services.store.get(request_id)
     if seen is None or not (may_read_all(principal) or await _is_own(services, principal, seen)):
-        raise not_found()
+        raise NotFoundError(request_id)
     return seen
 
 
 async def own(services: Services, request_id: str, principal: Principal) -> Snapshot:
-    """The request with its deliveries. Raises Problem 404 for what the caller did not ask for itself."""
-    seen = await services.store.get(canonical(request_id))
+    """The request with its deliveries. Raises NotFoundError for what the caller did not ask for itself."""
+    seen = await services.store.get(request_id)
     if seen is None or not await _is_own(services, principal, seen):
-        raise not_found()
+        raise NotFoundError(request_id)
     return seen
 
 
@@ -74,7 +85,7 @@ async def one(request_id: RequestId, request: Request, principal: Reader, servic
         with services.waiting.seat(request.scope) as seated:
             if seated:
                 enough = lambda new: new.version != old.version  # noqa: E731
-                snapshot = await services.waiting.until(canonical(request_id), look, enough, wait)
+                snapshot = await services.waiting.until(request_id, look, enough, wait)
                 headers["Preference-Applied"] = f"wait={wait:g}"
     headers["ETag"] = etag(snapshot)
     if unchanged(request, headers["ETag"]):
@@ -114,11 +125,3 @@ async def page(
     body = {"data": [represent(*seen) for seen in found[:limit]], "next_cursor": following}
     headers = {"Link": next_link(request, following)} if following else {}
     return Response(to_json(body), 200, headers, "application/json")
-
-
-def canonical(request_id: str) -> str:
-    """The id in its one form. Raises Problem 404 for what cannot be one."""
-    try:
-        return str(UUID(request_id))
-    except ValueError:
-        raise not_found() from None

@@ -8,9 +8,9 @@ from opentelemetry import trace
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from assistance.access.refusals import problem_of
 from assistance.server.body import refuse_body, whole_body
-from assistance.server.problems import Problem, problem_response, store_unavailable
-from assistance.store import StoreUnavailableError
+from assistance.server.problems import problem_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,13 +51,14 @@ class ShortCut:
             span.set_attribute("http.route", self._path)
         try:
             response = await self._endpoint(_Whole(scope, receive, self._body_seconds))
-        except Problem as problem:
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
             if problem.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 await refuse_body(problem, scope, receive, send)
                 return
             response = problem_response(problem, scope)
-        except StoreUnavailableError:
-            response = problem_response(store_unavailable(), scope)
         await response(scope, receive, send)
 
 

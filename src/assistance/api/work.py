@@ -5,16 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from assistance.access.callers import Here, Worker, worker
+from assistance.access.callers import Here, Worker, actor_of, worker
 from assistance.access.conditions import if_match_of
 from assistance.access.json_body import described, read_json, validate
-from assistance.access.refusals import refusals
 from assistance.api.followups import Words, changed
 from assistance.api.openapi.fields import takes
 from assistance.api.openapi.responses import documented
 from assistance.api.openapi.schemas import AssistanceRequest
-from assistance.api.requests import RequestId, canonical
-from assistance.server.problems import Problem
+from assistance.api.requests import RequestId
+from assistance.model import Transition
 
 _MOVED = documented(401, 403, 404, 409, 412, 503, ok=AssistanceRequest, tells={200: ["ETag"]})
 _SAID = documented(400, 401, 403, 404, 409, 412, 415, 422, 503, ok=AssistanceRequest, tells={200: ["ETag"]})
@@ -31,55 +30,31 @@ class Destination(BaseModel):
 @routes.post("/claim", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def claim(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Take it. Of two who claim at once one has it; the other gets 409 with `claimed_by`."""
-    with refusals():
-        moved = await services.desk.claim(canonical(request_id), f"api:{principal.subject}", if_match_of(request))
-    assert moved.request.claim is not None
-    services.metrics.claimed(moved.request.topic, moved.request.claim.at - moved.request.created_at)
+    moved = await services.desk.move(Transition.CLAIM, request_id, actor_of(principal), if_match_of(request))
     return changed(moved)
 
 
 @routes.post("/release", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def release(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Give it back, whoever had it."""
-    with refusals():
-        return changed(
-            await services.desk.release(canonical(request_id), f"api:{principal.subject}", if_match_of(request))
-        )
+    return changed(await services.desk.move(Transition.RELEASE, request_id, actor_of(principal), if_match_of(request)))
 
 
 @routes.post("/resolve", response_model=None, openapi_extra=takes("If-Match"), responses=_MOVED)
 async def resolve(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """The customer was helped."""
-    with refusals():
-        return changed(
-            await services.desk.resolve(canonical(request_id), f"api:{principal.subject}", if_match_of(request))
-        )
+    return changed(await services.desk.move(Transition.RESOLVE, request_id, actor_of(principal), if_match_of(request)))
 
 
 @routes.post("/reply", response_model=None, openapi_extra=described(Words) | takes("If-Match"), responses=_SAID)
 async def reply(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """Say something to the customer: the bot finds it in the events."""
     text = validate(Words, await read_json(request)).text
-    with refusals():
-        return changed(
-            await services.desk.reply(canonical(request_id), f"api:{principal.subject}", text, if_match_of(request))
-        )
+    return changed(await services.desk.reply(request_id, actor_of(principal), text, if_match_of(request)))
 
 
 @routes.post("/reroute", response_model=None, openapi_extra=described(Destination) | takes("If-Match"), responses=_SAID)
 async def reroute(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
     """It is not ours: the people of another topic are told, with its clock and its history."""
-    routing = services.routing.current
-    topic = routing.topic(validate(Destination, await read_json(request)).topic)
-    if topic is None:
-        raise Problem(
-            400,
-            "Invalid topic",
-            "Invalid topic",
-            type_="/problems/invalid-topic",
-            allowed_topics=sorted(routing.topics),
-        )
-    with refusals():
-        return changed(
-            await services.desk.reroute(canonical(request_id), f"api:{principal.subject}", topic, if_match_of(request))
-        )
+    topic = validate(Destination, await read_json(request)).topic
+    return changed(await services.desk.reroute(request_id, actor_of(principal), topic, if_match_of(request)))

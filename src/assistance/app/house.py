@@ -1,4 +1,4 @@
-"""One process's rooms, opened in their order and closed in the opposite one."""
+"""The rooms of one process, opened in order and closed in reverse."""
 
 import asyncio
 import os
@@ -25,8 +25,10 @@ from assistance.dispatch import Dispatcher, try_channel
 from assistance.intake import Intake
 from assistance.model import Attempt, Clock, SteadyClock, SystemClock, uuid7
 from assistance.outgoing import Http
-from assistance.routing import LiveRouting, Routing, parse_hours
-from assistance.security import Fetch, Jwks, KeySource, TokenVerifier
+from assistance.routing import LiveRouting, parse_hours
+from assistance.security import Jwks, KeySource, TokenVerifier
+from assistance.security.tokens.jwks import PATIENCE
+from assistance.security.tokens.source import MAX_BYTES
 from assistance.settings import Settings
 from assistance.store import Store, open_store
 from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from assistance.sandbox import Sandbox
 
 log = structlog.get_logger(__name__)
-
-MAX_JWKS = 256 * 1024
 
 
 class Role(StrEnum):
@@ -86,11 +86,13 @@ async def open_house(
         sandbox = await opened.enter_async_context(development.sandbox(settings.environ)) if dev else None
         routing = _routing(settings, sandbox, clock.machine)
         metrics, tracing = _telemetry(settings, opened)
-        store = open_store(_database(settings, dev=dev), metrics.committed, tracing.tracer("assistance.store"))
-        # Off the event loop, so that a second SIGTERM is heard while a database that stands still is waited for.
+        database = settings.database_url.get_secret_value()
+        store = open_store(database, metrics.committed, tracing.tracer("assistance.store"))
+        # Event loop: closing waits for the database, and a second SIGTERM must be handled meanwhile.
         opened.push_async_callback(asyncio.to_thread, store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)
+        waiting = WaitingRoom(store, settings.max_concurrency)
         house = House(
             settings=settings,
             clock=clock,
@@ -98,31 +100,27 @@ async def open_house(
             store=store,
             http=http,
             jwks=_jwks(settings, http, clock.machine, metrics, dev=dev),
-            desk=Desk(store, clock, lambda: routing.current, dispatcher),
+            desk=Desk(store, clock, lambda: routing.current, dispatcher, metrics=metrics, waiting=waiting),
             metrics=metrics,
             tracing=tracing,
             health=Health(store, clock, dispatcher, routing, accepts=role is not Role.DISPATCHER),
-            waiting=WaitingRoom(store, settings.max_concurrency),
+            waiting=waiting,
             dispatcher=dispatcher,
             backlog=_backlog(store, clock, routing),
             auditor=_auditor(store, clock, routing),
             sandbox=sandbox,
         )
         watch(metrics, house.backlog, house.auditor, dispatcher)
-        house.api = _api(house, dev=dev, role=role)
+        house.api = _api(house, role=role)
         yield house
 
 
 def _telemetry(settings: Settings, opened: AsyncExitStack) -> tuple[Metrics, Tracing]:
     metrics = set_up_metrics(settings.environ, __version__)
     tracing = set_up_tracing(settings.environ, __version__)
-    for last in (tracing.shutdown, metrics.shutdown):
-        opened.push_async_callback(asyncio.to_thread, last)
+    for shutdown in (tracing.shutdown, metrics.shutdown):
+        opened.push_async_callback(asyncio.to_thread, shutdown)
     return metrics, tracing
-
-
-def _database(settings: Settings, *, dev: bool) -> str:
-    return development.DATABASE if dev else settings.database_url.get_secret_value()
 
 
 def _routing(settings: Settings, sandbox: "Sandbox | None", clock: Clock) -> LiveRouting:
@@ -146,7 +144,7 @@ def _dispatcher(store: Store, http: Http, clock: Clock, metrics: Metrics, tracin
 
 
 def _is_open(hours: str, at: float) -> bool:
-    """Whether stored hours are open; those that can no longer be read, their zone is gone, say, never close."""
+    """Whether stored hours are open at `at`; always when they cannot be read, because their zone is gone, say."""
     try:
         return parse_hours(hours).is_open(at)
     except ValueError:
@@ -169,28 +167,26 @@ def _auditor(store: Store, clock: SteadyClock, routing: LiveRouting) -> Auditor:
 
 
 def _jwks(settings: Settings, http: Http, clock: Clock, metrics: Metrics, *, dev: bool) -> Jwks:
+    async def get(url: str) -> bytes:
+        return (await http.get(url, timeout=PATIENCE, cap=MAX_BYTES)).body
+
     def on_fetch(failure: str | None) -> None:
         metrics.keys_fetched(successful=failure is None)
 
-    if dev:
-        fetch: Fetch = development.fetch_from(development.issuer())
-        return Jwks(KeySource(fetch, development.ISSUER, f"{development.ISSUER}/jwks.json"), clock, on_fetch=on_fetch)
-
-    async def get(url: str) -> bytes:
-        return (await http.get(url, timeout=3, cap=MAX_JWKS)).body
-
-    return Jwks(KeySource(get, settings.oidc_issuer, settings.oidc_jwks_url), clock, on_fetch=on_fetch)
+    fetch = development.fetch_keys if dev else get
+    url = f"{settings.oidc_issuer}/jwks.json" if dev else settings.oidc_jwks_url
+    return Jwks(KeySource(fetch, settings.oidc_issuer, url), clock, on_fetch=on_fetch)
 
 
-def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
+def _api(house: House, *, role: Role) -> FastAPI:
     settings, clock = house.settings, house.clock
     verifier = TokenVerifier(
         house.jwks,
-        # What the issuer writes into tokens is true time, and so is this as far as anybody here knows.
+        # Not the steady clock: the times in a token are the issuer's, and its machine's clock is set like ours.
         clock.machine,
-        issuer=development.ISSUER if dev else settings.oidc_issuer,
-        audience=development.AUDIENCE if dev else settings.oidc_audience,
-        algorithms=("RS256",) if dev else settings.oidc_algorithms,
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        algorithms=settings.oidc_algorithms,
     )
     services = Services(
         access=Access(
@@ -198,7 +194,7 @@ def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
             RateLimit("client", settings.rate_limit, clock),
             RateLimit("address", settings.rate_limit_unauthenticated, clock),
         ),
-        intake=Intake(house.store, lambda: house.routing.current, clock, uuid7, house.dispatcher),
+        intake=Intake(house.store, lambda: house.routing.current, clock, house.metrics, house.dispatcher),
         desk=house.desk,
         store=house.store,
         waiting=house.waiting,
@@ -221,8 +217,7 @@ def _api(house: House, *, dev: bool, role: Role) -> FastAPI:
 
 
 async def _test_channel(house: House, name: str) -> Attempt:
-    routing: Routing = house.routing.current
-    made = await try_channel(routing.channels[name], name, house.http, house.clock)
+    made = await try_channel(house.routing.current.channels[name], name, house.http, house.clock)
     if made.reason is None:
         await house.desk.try_parked(name)
     return made

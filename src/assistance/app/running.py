@@ -1,4 +1,4 @@
-"""From the first line to the last: start, signals, drain, end."""
+"""The life of a process: start, signals, drain, end."""
 
 import asyncio
 import errno
@@ -21,22 +21,21 @@ from assistance.app.timekeeping import TimeKeeping
 from assistance.routing import Routing, RoutingError, load
 from assistance.server.server import HttpServer, listen
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
-from assistance.store import Recovery, StoreRefusedError, StoreUnavailableError
+from assistance.store import Recovery, StoreRefusedError
 from assistance.telemetry import Logs, set_up_log_export, set_up_logging
 from assistance.watch.dead_man import ping_while_well
+from assistance.watch.upkeep import expire, retain
 
 log = structlog.get_logger(__name__)
 
 LINGER = 5.0
 """Seconds for which requests are still accepted after SIGTERM, until the load balancer has noticed."""
-_DRAIN = 15.0
-_LATEST = LINGER + _DRAIN + 7.0
-"""Seconds after SIGTERM at which the process is gone whatever it waits for: a database, say, that stands still."""
+_DRAIN_SECONDS = 15.0
+_LATEST = LINGER + _DRAIN_SECONDS + 7.0
+"""Seconds after SIGTERM at which the process exits even if it still waits, for a database that hangs, say."""
 _LAST_LINE = 0.5
-"""Seconds left to whoever reads the log when the process goes without having come to its end."""
-_EXPIRE_EVERY = 1.0
-_RETAIN_EVERY = 3600.0
-_LOOK_EVERY = 1.0
+"""Seconds to write the log when the process exits at once."""
+_OBSERVE_EVERY = 1.0
 
 
 class RefusedError(Exception):
@@ -52,13 +51,13 @@ async def serve(environ: Mapping[str, str], *, dev: bool, host: str, port: int, 
     settings = _settings(environ, dev=dev)
     export = set_up_log_export(settings.environ, __version__)
     logs = set_up_logging(form=settings.log_format, level=settings.log_level, export=export)
-    logs.watch(asyncio.get_running_loop())
+    logs.handle_errors_of(asyncio.get_running_loop())
     try:
         with _listener(host, port) as listener:
             async with open_house(settings, dev=dev, role=role) as house:
                 _check_role(house, role)
                 server, stop = HttpServer(house.api, listener, clock=house.clock), asyncio.Event()
-                _own_signals(house, stop, logs)
+                _handle_signals(house, stop, logs)
                 _greet(house, server.url, dev=dev)
                 await live(house, server, stop, linger=0.0 if dev else LINGER)
                 return 1 if house.store.broken else 0
@@ -126,44 +125,38 @@ async def live(house: House, server: HttpServer, stop: asyncio.Event, *, linger:
     time = TimeKeeping(house.store, house.clock)
     async with asyncio.TaskGroup() as tasks:
         await time.begin()
-        await _take_up(house, tasks)
-        running = [tasks.create_task(work) for work in (time.run(), *_work(house, stop))]
-        _settle_memory()
+        await _resume(house, tasks)
+        running = [tasks.create_task(each) for each in (time.run(), *_background(house, stop))]
+        # Garbage collection: what is here now stays, some hundred thousand objects of libraries. Frozen, they are not
+        # scanned again and again, each time with the service at rest.
+        gc.collect()
+        gc.freeze()
         await server.start()
         log.info("serving", url=server.url, version=__version__, development=house.sandbox is not None)
         await stop.wait()
-        await _leave(house, server, linger=0.0 if house.store.broken else linger)
+        await _drain(house, server, linger=0.0 if house.store.broken else linger)
         for task in running:
             task.cancel()
 
 
-def _settle_memory() -> None:
-    """Take what is there for the whole life of the process out of the collector's rounds.
-
-    Some hundred thousand objects of libraries would be looked at again and again, each time with the service at rest.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-async def _take_up(house: House, tasks: asyncio.TaskGroup) -> None:
-    """Go on where the process before was stopped, then follow the routing file."""
+async def _resume(house: House, tasks: asyncio.TaskGroup) -> None:
+    """Follow the routing file, and take back the leases that the process before has left."""
     dispatcher, routing = house.dispatcher, house.routing
 
     def follow(fresh: Routing) -> None:
-        # Where there is none here, those elsewhere follow the file too; they do not hear of what else was mended.
+        # Without a dispatcher here: dispatchers read the file too, but a parked channel must be allowed another try.
         tasks.create_task(dispatcher.configure(fresh.channels) if dispatcher else house.desk.try_parked())
 
     routing.subscribe(follow)
     if dispatcher is None:
         return
     if house.store.exclusive:
-        # Whoever held these is gone: this process alone has the file.
+        # Only this process has the file, so the one that leased these has ended.
         await house.store.recover(Recovery(house.clock.now(), everything=True))
     await dispatcher.configure(routing.current.channels)
 
 
-def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
+def _background(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
     yield house.jwks.run()
     yield house.routing.watch()
     yield _observe(house, stop)
@@ -175,8 +168,8 @@ def _work(house: House, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, Non
     if house.dispatcher is not None:
         yield house.dispatcher.run()
         yield house.store.listen(house.dispatcher.wake)
-        yield _expire(house)
-        yield _retain(house)
+        yield expire(house.store, house.clock)
+        yield retain(house.store, house.clock)
 
 
 async def _well(house: House) -> bool:
@@ -188,33 +181,18 @@ async def _observe(house: House, stop: asyncio.Event) -> None:
         house.metrics.reloaded(successful=house.routing.last_reload_successful, at=house.routing.last_reload_at)
         if house.store.broken:
             stop.set()
-        await house.clock.sleep(_LOOK_EVERY)
+        await house.clock.sleep(_OBSERVE_EVERY)
 
 
-async def _expire(house: House) -> None:
-    while True:
-        with suppress(StoreUnavailableError):
-            await house.desk.expire()
-        await house.clock.sleep(_EXPIRE_EVERY)
-
-
-async def _retain(house: House) -> None:
-    while True:
-        with suppress(StoreUnavailableError):
-            forgotten = await house.desk.retain()
-            log.info("retained", keys=forgotten.keys, erased=forgotten.erased, deleted=forgotten.deleted)
-        await house.clock.sleep(_RETAIN_EVERY)
-
-
-def _own_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:
+def _handle_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
     def end() -> None:
         if stop.is_set():
-            _go("stopped_at_once", logs)
+            _exit("stopped_at_once", logs)
         log.info("stopping")
-        loop.call_later(_LATEST, _go, "stopped_unfinished", logs)
+        loop.call_later(_LATEST, _exit, "stopped_unfinished", logs)
         stop.set()
 
     async def reload() -> None:
@@ -231,22 +209,22 @@ def _own_signals(house: House, stop: asyncio.Event, logs: Logs) -> None:
     loop.add_signal_handler(signal.SIGHUP, hang_up)
 
 
-def _go(event: str, logs: Logs) -> NoReturn:
-    """End now, as a crash does: what is not finished is stored, and goes on when its lease has ended."""
+def _exit(event: str, logs: Logs) -> NoReturn:
+    """Exit now, as a crash does: unfinished deliveries are stored, and are sent when their leases have ended."""
     log.warning(event)
-    # What was said is written by another thread, which would be gone with all that it holds.
+    # Lost lines: a thread writes the log, and it ends with the process.
     logs.flush(_LAST_LINE)
     os._exit(0)
 
 
-async def _leave(house: House, server: HttpServer, *, linger: float) -> None:
-    """Not ready at once, accept for a while, finish what is under way, give leases back."""
+async def _drain(house: House, server: HttpServer, *, linger: float) -> None:
+    """Be not ready at once, accept for `linger` seconds more, finish what has begun, give the other leases back."""
     house.health.stopping = True
     server.retire()
     house.waiting.close()
     await asyncio.sleep(linger)
-    # Side by side: one after the other they may take longer than whoever ends the process waits.
-    await asyncio.gather(server.stop(_DRAIN), *([house.dispatcher.stop()] if house.dispatcher else []))
+    # Both at once: one after the other may take longer than an orchestrator waits before it kills.
+    await asyncio.gather(server.stop(_DRAIN_SECONDS), *([house.dispatcher.stop()] if house.dispatcher else []))
     log.info("stopped")
 
 
@@ -261,6 +239,6 @@ _HINTS = """
     .venv/bin/assistance send --url {url} --topic sales --description "A quote for 20 seats, please"
 
   What reached Slack and the mailbox:  {url}/sandbox
-  The API, with a page to try it:      {url}/docs
+  Swagger UI, to try the API:          {url}/docs (Authorize: what `.venv/bin/assistance token` prints)
   Topics and channels:                 {config} (saved changes are in force at once)
 """

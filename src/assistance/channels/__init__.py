@@ -1,7 +1,7 @@
-"""Where people are told. A channel is one file in this folder; nothing lists them.
+"""The channels. Each is one file or one folder here; there is no list to edit.
 
-`type: slack` in the routing file finds `channels/slack.py`, or the entry point `slack` of the group
-`assistance.channels` in another package.
+`type: slack` in the routing file finds `channels/slack.py` or `channels/slack/`, or the entry point `slack` of the
+group `assistance.channels` in another package.
 """
 
 from assistance.channels._channel import CanProbe, CanReply, CanUpdate, Channel, Duration, Pace

@@ -1,16 +1,25 @@
 """Slack, by plain calls of its Web API: https://docs.slack.dev/reference/methods/chat.postMessage."""
 
 import re
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import Field, HttpUrl
 
 from assistance.channels._channel import Channel
-from assistance.channels._text import cut, one_line, pieces, readable, web_links
-from assistance.model import Message, Misconfigured, Reason, TryLater, Undeliverable, Verdict
+from assistance.model import (
+    Message,
+    Misconfigured,
+    Reason,
+    TryLater,
+    Undeliverable,
+    Verdict,
+    cut,
+    minute,
+    one_line,
+    readable,
+)
 from assistance.outgoing import Http, Reply, redact
 from assistance.settings import Secret
 
@@ -26,8 +35,6 @@ _FALLBACK = 3_000
 
 _ANSWER = 512 * 1024
 """Bytes: Slack repeats the whole message, and spells each emoji with twelve characters."""
-
-_REST = "… The rest is in the service."
 
 _ERRORS: dict[tuple[type[Verdict], Reason], str] = {
     (TryLater, Reason.RATE_LIMITED): "ratelimited rate_limited",
@@ -119,13 +126,13 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     """Block Kit: title, the customer's words, facts, links, since when. Only the customer's words are ever cut off."""
     title = cut(one_line(message.title), _HEADER - 2)
     header: dict[str, Any] = {"type": "header", "text": _plain(f"🚨 {title}" if message.urgent else title)}
-    tail = [*_facts(message), *_links(message), _since(message)]
-    room = _ALL_BLOCKS - len(_REST) - sum(map(_size, [header, *tail]))
+    tail = [*_facts(message), *_links(message), *_since(message)]
+    room = _ALL_BLOCKS - len(message.rest) - sum(map(_size, [header, *tail]))
     body = readable(message.body)
-    shown = list(pieces(body[:room], _SECTION))
-    sections: list[dict[str, Any]] = [{"type": "section", "text": _plain(piece)} for piece in shown if piece.strip()]
+    pieces = [piece for piece in _pieces(body[:room], _SECTION) if piece.strip()]
+    sections: list[dict[str, Any]] = [{"type": "section", "text": _plain(piece)} for piece in pieces]
     if len(body) > room:
-        sections.append({"type": "context", "elements": [_plain(_REST)]})
+        sections.append({"type": "context", "elements": [_plain(message.rest)]})
     return [header, *sections, *tail][:_BLOCKS]
 
 
@@ -142,7 +149,7 @@ def _links(message: Message) -> list[dict[str, Any]]:
     Not buttons: a click on one is reported to the app, and without an address for that Slack shows an error.
     """
     lines: list[str] = []
-    for link in web_links(message):
+    for link in message.web_links:
         url = quote(one_line(link.url), safe="%:/?#[]@!$&'()*+,;=~")
         line = f"<{_escape(url)}|{_escape(cut(one_line(link.label) or url, _HEADER))}>"
         if sum(map(len, lines)) + len(lines) + len(line) <= _SECTION:
@@ -150,16 +157,21 @@ def _links(message: Message) -> list[dict[str, Any]]:
     return [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}] if lines else []
 
 
-def _since(message: Message) -> dict[str, Any]:
-    """When it was asked, in each reader's own time zone."""
-    asked = int(message.created_at)
-    date = f"<!date^{asked}^{{date_short_pretty}} {{time}}|{_minute(asked // 60)} UTC>"
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": f"Since {date}"}]}
+def _since(message: Message) -> list[dict[str, Any]]:
+    """`created_at` with its label, in each reader's own time zone."""
+    if not message.since:
+        return []
+    date = f"<!date^{int(message.created_at)}^{{date_short_pretty}} {{time}}|{minute(message.created_at)}>"
+    return [{"type": "context", "elements": [{"type": "mrkdwn", "text": f"{_escape(message.since)} {date}"}]}]
 
 
-@lru_cache(maxsize=64)
-def _minute(minute: int) -> str:
-    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%d %H:%M}"
+def _pieces(text: str, size: int) -> Iterator[str]:
+    """`text` in pieces of at most `size` characters, broken between words where there are any near the end."""
+    while len(text) > size:
+        end = 1 + max(text.rfind(space, size - size // 4, size) for space in "\n ")
+        yield text[: end or size]
+        text = text[end or size :]
+    yield text
 
 
 def _plain(text: str) -> dict[str, Any]:

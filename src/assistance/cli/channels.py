@@ -1,34 +1,16 @@
 """`assistance channels` and `assistance channels test`."""
 
-from collections.abc import Iterable
-
 import typer
 
 from assistance.cli.failure import FailedError, plain
-from assistance.cli.service import Service, answers
-from assistance.cli.tokens import find_token
-from assistance.cli.variables import read_variables
+from assistance.cli.service import Service, connect
 from assistance.model import Outcome
-from assistance.outgoing import Http
-
-_SCOPE = "manage-assistance"
 
 
 async def show_health(url: str, token: str | None) -> None:
-    """Print each channel's health, as the service at `url` knows it or, with none running, the store.
-
-    Raises:
-        FailedError: neither can be asked.
-    """
-    variables = read_variables()
-    async with Http() as http:
-        if await answers(url, http):
-            service = Service(url, await find_token(token, url, _SCOPE, variables, http), http)
-            found = (await service.get("/-/channels"))["data"]
-        else:
-            from assistance.cli.channels_here import stored_health  # noqa: PLC0415 - see `channels_here`
-
-            found = await stored_health(variables, url)
+    """Print each channel's health, a line each. Raises FailedError when the service at `url` gives no answer."""
+    async with connect(url, token) as service:
+        found = (await service.get("/-/channels"))["data"]
     width = max((len(channel["channel"]) for channel in found), default=0)
     for channel in found:
         until = f", until {channel['until']}" if channel["until"] else ""
@@ -37,34 +19,22 @@ async def show_health(url: str, token: str | None) -> None:
 
 
 async def send_test(name: str, url: str, token: str | None) -> None:
-    """Send one marked test message through the channel `name` and print what became of it.
+    """Send one marked test message through the channel `name` and print the outcome.
 
     Raises:
         FailedError: it was not delivered, and why.
     """
-    variables = read_variables()
-    async with Http() as http:
-        if await answers(url, http):
-            service = Service(url, await find_token(token, url, _SCOPE, variables, http), http)
-            known(name, await names(service))
-            made = await service.post(f"/-/channels/{name}/test")
-        else:
-            from assistance.cli.channels_here import test_from_here  # noqa: PLC0415 - see `channels_here`
-
-            made = await test_from_here(name, variables, url, http)
+    async with connect(url, token) as service:
+        await check_name(name, service)
+        made = await service.post(f"/-/channels/{name}/test")
     if made["outcome"] != Outcome.DELIVERED:
-        told = [str(made[part]) for part in ("reason", "code", "answer") if made[part]]
-        raise FailedError(f"{name}: not delivered: {', '.join(told)}")
+        why = [str(made[part]) for part in ("reason", "code", "answer") if made[part]]
+        raise FailedError(f"{name}: not delivered: {', '.join(why)}")
     typer.echo(f"{name}: delivered in {made['seconds']:.3f} s")
 
 
-async def names(service: Service) -> list[str]:
-    """The channels of a running service. Raises FailedError."""
-    return [channel["channel"] for channel in (await service.get("/-/channels"))["data"]]
-
-
-def known(name: str, among: Iterable[str]) -> None:
-    """Raises FailedError, which names those that there are, where `name` is not `among` them."""
-    there = sorted(among)
-    if name not in there:
-        raise FailedError(f"unknown channel {name}; there are: {', '.join(there) or 'none'}")
+async def check_name(name: str, service: Service) -> None:
+    """Raises FailedError, with the names that there are, when the service has no channel `name`."""
+    names = sorted(channel["channel"] for channel in (await service.get("/-/channels"))["data"])
+    if name not in names:
+        raise FailedError(f"unknown channel {name}; there are: {', '.join(names) or 'none'}")

@@ -51,9 +51,9 @@ def serve(
     role: Annotated[Role, typer.Option(help="What this process does.")] = "all",
 ) -> None:
     """Run the service until SIGTERM or SIGINT; SIGHUP reloads the routing file."""
-    from assistance.cli.serving import serve_until_told
+    from assistance.cli.serving import serve_until_signal
 
-    raise typer.Exit(serve_until_told(dev=dev, host=host, port=port, role=role))
+    raise typer.Exit(serve_until_signal(dev=dev, host=host, port=port, role=role))
 
 
 @app.command()
@@ -124,7 +124,7 @@ def make_token(
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema."""
-    from assistance.cli.migrating import migrate_database
+    from assistance.cli.serving import migrate_database
 
     migrate_database()
 
@@ -139,7 +139,7 @@ def doctor() -> None:
 
 @channels_app.callback(invoke_without_command=True)
 def channels(context: typer.Context, *, url: Url = _HERE, token: Token = None) -> None:
-    """Show the health of each channel; ask the running service or, with none running, the store."""
+    """Show the health of each channel of the running service."""
     from assistance.cli.channels import show_health
 
     context.obj = {"url": url, "token": token}
@@ -174,7 +174,7 @@ def deliveries(
     url: Url = _HERE,
     token: Token = None,
 ) -> None:
-    """Show what is stuck, a line each; ask the running service or, with none running, the store."""
+    """Show which deliveries of the running service are stuck, a line each."""
     from assistance.cli.deliveries import show_deliveries
 
     asyncio.run(show_deliveries(state, channel, url, token))
@@ -213,6 +213,6 @@ def demo(
     ] = None,
 ) -> None:
     """Start the service, ask for sales and for pricing, and show what arrived and what became of it."""
-    from assistance.cli.demo.demo import show_demo
+    from assistance.cli.demo import show_demo
 
     show_demo(folder)

@@ -1,10 +1,13 @@
 """A running service, as one of its clients sees it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from assistance.cli.failure import FailedError
-from assistance.model import Reason, TryLater, Verdict
+from assistance.cli.tokens import find_token
+from assistance.cli.variables import read_variables
+from assistance.model import TryLater, Verdict
 from assistance.outgoing import Http, Reply
 from assistance.settings import Secret
 
@@ -89,16 +92,18 @@ def _problem(said: Mapping[str, Any], status: int) -> str:
     return f"{''.join(parts)} [request_id {said.get('request_id')}]"
 
 
-async def answers(url: str, http: Http) -> bool:
-    """Whether a service runs at `url`; False when nothing listens there.
+@asynccontextmanager
+async def connect(url: str, token: str | None) -> AsyncIterator[Service]:
+    """The running service at `url`, for an operator's commands; `token` None: see `find_token`.
 
     Raises:
-        FailedError: something is there and cannot be talked to.
+        FailedError: no service answers there, or there is no token.
     """
-    try:
-        await http.ask("GET", f"{url.rstrip('/')}/livez", timeout=5)
-    except Verdict as verdict:
-        if verdict.reason == Reason.CONNECTION and verdict.code == "ECONNREFUSED":
-            return False
-        raise unreachable(url, verdict) from None
-    return True
+    variables = read_variables()
+    async with Http() as http:
+        try:
+            # First, or one who has started no service would be sent to look for a token.
+            await http.ask("GET", f"{url.rstrip('/')}/livez", timeout=5)
+        except Verdict as verdict:
+            raise unreachable(url, verdict) from None
+        yield Service(url, await find_token(token, url, "manage-assistance", variables, http), http)

@@ -1,17 +1,16 @@
-"""The desk: what people, bots and time do to a request after it was accepted.
-
-An actor is named as its channel knows it: `slack:U123 Ana`, `mail:ana@example.com`, `api:desk`.
-"""
+"""The desk: what agents, bots and operators do to a request after it was accepted."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from typing_extensions import TypedDict  # pydantic documents those of `typing` from Python 3.12 on
 
 from assistance.channels import CanUpdate
-from assistance.model import Clock, EventType, Snapshot, Status
-from assistance.routing import Routing, Topic, expected_response, plan
+from assistance.model import Actor, Attempt, Clock, Delivery, Snapshot, State, Transition
+from assistance.routing import Routing, expected_response, plan
 from assistance.store import (
     Command,
     ConflictError,
@@ -19,26 +18,33 @@ from assistance.store import (
     Erasure,
     FollowUp,
     Move,
+    NoSuchDeliveryError,
     NotFoundError,
     Owed,
     Reply,
     Reroute,
-    Retained,
     Retry,
     Store,
     StoreUnavailableError,
 )
+from assistance.telemetry import Metrics
 
 MOST_REPLAYED = 1_000
 """Deliveries that one replay sends again at most."""
 _AT_ONCE = 100
+_SEND_SECONDS = 20.0
+
+IfMatch = frozenset[int] | None
+"""The versions of which a request must have one (`If-Match`); None: whatever it has."""
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SentAgain:
-    """The keys of what a replay sends again, and whether there is more of it."""
+class Replayed(TypedDict):
+    """What was sent again, or would be; `more` says whether there are more: ask again."""
 
-    keys: list[str]
+    dry_run: bool
+    count: int
+    ids: list[str]
     more: bool
 
 
@@ -55,124 +61,141 @@ class Dispatching(Protocol):
         ...
 
 
-class Desk:
-    """Moves requests on, and lets those who were told hear of it.
+class Waiting(Protocol):
+    """Waits until a request has changed."""
 
-    What changes a request raises what the store does: NotFoundError, ConflictError where its status forbids it,
-    ChangedError where its version is none of `if_match`, StoreUnavailableError.
+    async def until(
+        self, request_id: str, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool], seconds: float
+    ) -> T:
+        """What `look` gives once it is `enough`, or as it is after `seconds`."""
+        ...
+
+
+class Desk:
+    """Changes requests, wakes the dispatcher for what is owed then, and counts.
+
+    Each change raises NotFoundError, ConflictError where the request's status forbids it, ChangedError where its
+    version is none of `if_match`, and StoreUnavailableError.
+
+    Args:
+        store: where requests are.
+        clock: when things happen.
+        routing: gives the routing file in force.
+        dispatching: the dispatcher of this process; None where another one dispatches.
+        metrics: where claims are timed.
+        waiting: waits for what is being sent.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, routing: Callable[[], Routing], dispatching: Dispatching | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        routing: Callable[[], Routing],
+        dispatching: Dispatching | None = None,
+        *,
+        metrics: Metrics,
+        waiting: Waiting,
     ) -> None:
-        """Work on `store`; without `dispatching` another process finds what is due."""
         self._store = store
         self._clock = clock
         self._routing = routing
+        self._metrics = metrics
+        self._waiting = waiting
         self._dispatching = dispatching
 
-    async def cancel(self, request_id: str, actor: str, if_match: frozenset[int] | None = None) -> Snapshot:
-        """The customer needs nobody any more."""
-        return await self._move(request_id, actor, if_match, Status.CANCELLED, EventType.CANCELLED)
+    async def move(self, transition: Transition, request_id: str, actor: Actor, if_match: IfMatch = None) -> Snapshot:
+        """Claim, release, resolve or cancel; of two claims at once one is refused, with the claim of the other."""
+        moved = await self._store.move(Move(self._command(request_id, actor, if_match), transition))
+        if transition is Transition.CLAIM and (claim := moved.request.claim):
+            self._metrics.claimed(moved.request.topic, claim.at - moved.request.created_at)
+        return self._wake(moved)
 
-    async def claim(self, request_id: str, actor: str, if_match: frozenset[int] | None = None) -> Snapshot:
-        """`actor` has it. Of two who claim at once one is refused, with the claim of the other."""
-        return await self._move(request_id, actor, if_match, Status.CLAIMED, EventType.CLAIMED)
+    async def follow_up(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
+        """Add what the customer says now."""
+        return self._wake(await self._store.follow_up(FollowUp(self._command(request_id, actor, if_match), text)))
 
-    async def release(self, request_id: str, actor: str, if_match: frozenset[int] | None = None) -> Snapshot:
-        """Whoever had it has it no more."""
-        return await self._move(request_id, actor, if_match, None, EventType.RELEASED)
+    async def reply(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
+        """Record what a person says to the customer; the bot reads it in the events."""
+        return self._wake(await self._store.reply(Reply(self._command(request_id, actor, if_match), text)))
 
-    async def resolve(self, request_id: str, actor: str, if_match: frozenset[int] | None = None) -> Snapshot:
-        """The customer was helped."""
-        return await self._move(request_id, actor, if_match, Status.RESOLVED, EventType.RESOLVED)
-
-    async def follow_up(
-        self, request_id: str, actor: str, text: str, if_match: frozenset[int] | None = None
-    ) -> Snapshot:
-        """The customer adds something."""
-        return self._wake_dispatcher(
-            await self._store.follow_up(FollowUp(self._command(request_id, actor, if_match), text))
-        )
-
-    async def reply(self, request_id: str, actor: str, text: str, if_match: frozenset[int] | None = None) -> Snapshot:
-        """A person says something to the customer, which the bot finds in the time line."""
-        return self._wake_dispatcher(await self._store.reply(Reply(self._command(request_id, actor, if_match), text)))
-
-    async def reroute(
-        self, request_id: str, actor: str, topic: Topic, if_match: frozenset[int] | None = None
-    ) -> Snapshot:
-        """It is for the people of another topic."""
-        command = self._command(request_id, actor, if_match)
-        seen = await self._store.get(request_id)
-        if seen is None:
+    async def reroute(self, request_id: str, actor: Actor, topic: str, if_match: IfMatch = None) -> Snapshot:
+        """Pass it on to the people of another topic; raises UnknownTopicError too."""
+        command, routing = self._command(request_id, actor, if_match), self._routing()
+        to = routing.known_topic(topic)
+        found = await self._store.get(request_id)
+        if found is None:
             raise NotFoundError(request_id)
         parked = self._dispatching.parked if self._dispatching else {}
-        owed = plan(topic, request_id, command.now, seen[0].priority, self._routing().channels, parked)
-        expected = expected_response(topic, command.now)
-        return self._wake_dispatcher(
-            await self._store.reroute(Reroute(command, topic.name, topic.title, owed, expected))
-        )
+        owed = plan(to, request_id, command.now, found.request.priority, routing.channels, parked)
+        expected = expected_response(to, command.now)
+        return self._wake(await self._store.reroute(Reroute(command, to.name, to.title, owed, expected)))
 
-    async def retry(self, retry: Retry) -> Snapshot:
-        """An operator sends a delivery again."""
+    async def erase(self, request_id: str, actor: Actor) -> None:
+        """Erase what the customer wrote and what was replied, here and in the channels that can."""
+        if _all_sent(await self._erase(request_id, actor)):
+            return
+
+        # Race: a message that is being sent has the text, and no reference to rewrite it by until it is delivered.
+        async def look() -> Snapshot | None:
+            return await self._store.get(request_id)
+
+        await self._waiting.until(request_id, look, _all_sent, _SEND_SECONDS)
+        await self._erase(request_id, actor)
+
+    async def _erase(self, request_id: str, actor: Actor) -> Snapshot:
+        channels = self._routing().channels
+        rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
+        return self._wake(await self._store.erase(Erasure(self._command(request_id, actor), rewritable)))
+
+    async def retry(self, request_id: str, n: int, actor: Actor) -> tuple[Delivery, list[Attempt]]:
+        """Send delivery `n` again now; the delivery and its tries. Raises NoSuchDeliveryError too."""
+        await self._retry(Retry(self._command(request_id, actor), n))
+        for delivery, tries in await self._store.tries(request_id):
+            if delivery.n == n:
+                return delivery, tries
+        raise NoSuchDeliveryError(f"{request_id}.{n}")
+
+    async def _retry(self, retry: Retry) -> None:
         snapshot = await self._store.retry(retry)
-        await self.try_parked(next(d.channel for d in snapshot.deliveries if d.n == retry.n))
-        return snapshot
+        await self.try_parked(next(each.channel for each in snapshot.deliveries if each.n == retry.n))
 
-    async def replay(self, selection: DeliveryFilter, actor: str, *, dry_run: bool) -> SentAgain:
+    async def replay(self, selection: DeliveryFilter, actor: Actor, *, dry_run: bool) -> Replayed:
         """Send again what is selected and can be sent, the oldest first; a dry run says what that would be."""
         found = await self._store.deliveries(replace(selection, limit=MOST_REPLAYED + 1, to_send=True))
         these, more = found[:MOST_REPLAYED], len(found) > MOST_REPLAYED
-        if dry_run:
-            return SentAgain([owed.delivery.key for owed in these], more)
-        sent: list[str | None] = []
-        for start in range(0, len(these), _AT_ONCE):
-            # So many share one commit, and what is accepted meanwhile gets its turn after each.
-            some = these[start : start + _AT_ONCE]
-            sent += await asyncio.gather(*(self._again(owed, selection, actor) for owed in some))
-        return SentAgain([key for key in sent if key is not None], more)
+        keys = [owed.delivery.key for owed in these]
+        if not dry_run:
+            sent: list[bool] = []
+            for start in range(0, len(these), _AT_ONCE):
+                # So many share one commit, and requests that are accepted meanwhile are committed between two of them.
+                some = these[start : start + _AT_ONCE]
+                sent += await asyncio.gather(*(self._again(owed, selection, actor) for owed in some))
+            keys = [key for key, done in zip(keys, sent, strict=True) if done]
+        return {"dry_run": dry_run, "count": len(keys), "ids": keys, "more": more}
 
-    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: str) -> str | None:
-        """Its key, if it still was as it was found."""
+    async def _again(self, owed: Owed, selection: DeliveryFilter, actor: Actor) -> bool:
+        """Whether it was sent again: not where it has changed since it was selected."""
         delivery = owed.delivery
         with suppress(ConflictError, NotFoundError):
-            await self.retry(Retry(self._command(delivery.request_id, actor), delivery.n, selection.states))
-            return delivery.key
-        return None
+            await self._retry(Retry(self._command(delivery.request_id, actor), delivery.n, selection.states))
+            return True
+        return False
 
     async def try_parked(self, channel: str | None = None) -> None:
-        """Let one message try each parked channel now, or that one; where the store is away it waits for its minute."""
+        """Try each parked channel now, or that one, with one message; without the store it is tried a minute later."""
         with suppress(StoreUnavailableError):
             await self._store.try_parked(channel)
         if self._dispatching:
             self._dispatching.wake()
 
-    async def erase(self, request_id: str, actor: str) -> Snapshot:
-        """Erase what the customer wrote, here and in the channels that can."""
-        channels = self._routing().channels
-        rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
-        return self._wake_dispatcher(await self._store.erase(Erasure(self._command(request_id, actor), rewritable)))
-
-    async def expire(self) -> int:
-        """Expire what nobody took in its time; says how many."""
-        return len(await self._store.expire(self._clock.now()))
-
-    async def retain(self) -> Retained:
-        """Forget what need not be kept any more: texts after 90 days, requests that are over after a year."""
-        return await self._store.retain(self._clock.now())
-
-    def _command(self, request_id: str, actor: str, if_match: frozenset[int] | None = None) -> Command:
+    def _command(self, request_id: str, actor: Actor, if_match: IfMatch = None) -> Command:
         return Command(request_id, actor, self._clock.now(), if_match)
 
-    async def _move(
-        self, request_id: str, actor: str, if_match: frozenset[int] | None, status: Status | None, type_: EventType
-    ) -> Snapshot:
-        return self._wake_dispatcher(
-            await self._store.move(Move(self._command(request_id, actor, if_match), status, type_))
-        )
-
-    def _wake_dispatcher(self, snapshot: Snapshot) -> Snapshot:
+    def _wake(self, snapshot: Snapshot) -> Snapshot:
         if self._dispatching:
             self._dispatching.wake()
         return snapshot
+
+
+def _all_sent(snapshot: Snapshot | None) -> bool:
+    return snapshot is None or all(delivery.state is not State.SENDING for delivery in snapshot.deliveries)

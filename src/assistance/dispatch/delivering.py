@@ -79,7 +79,7 @@ class Deliverer:
 
     def _room_for_a_retry(self, lane: Lane, job: Job, made: Try) -> float:
         """The instant before which a retry would take too much from first tries that wait."""
-        others = lane.supply.waiting and job.request.priority is not Priority.URGENT
+        others = lane.more and job.request.priority is not Priority.URGENT
         if not others or not isinstance(made.verdict, TryLater):
             return 0.0
         pace = lane.channel.messages_per_second

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import structlog
 from opentelemetry.trace import Tracer
@@ -16,7 +16,7 @@ from assistance.dispatch.recording import Recorder
 from assistance.dispatch.retry import Jitter
 from assistance.model import Clock
 from assistance.outgoing import Http
-from assistance.store import Dequeue, Dequeued, Job, Lease, Store, StoreUnavailableError
+from assistance.store import Dequeue, Dequeued, Lease, Store, StoreUnavailableError
 from assistance.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -76,48 +76,9 @@ class Dispatcher:
         """The channels that are parked, and why."""
         return self.lanes.parked
 
-    # What is accepted by the same process comes by memory, without a second read.
-
     def lease(self) -> Lease:
         """The lease under which this dispatcher sends."""
         return Lease(self._owner, LEASE)
-
-    def reserve(self, channel: str) -> bool:
-        """Promise to send a delivery on `channel` at once, if its lane has room and nothing older waits.
-
-        Never where processes share the pace: what they may send is then counted in the store alone.
-        """
-        lane = self.lanes.get(channel)
-        if lane is None or lane.supply.behind or not lane.room():
-            return False
-        if not self._store.exclusive and lane.channel.messages_per_second is not None:
-            return False
-        lane.supply.promise()
-        return True
-
-    def unreserve(self, channel: str) -> None:
-        """The promise is not needed."""
-        lane = self.lanes[channel]
-        lane.supply.redeem()
-        if lane.supply.waiting:
-            self.wake()
-
-    def hand(self, job: Job) -> None:
-        """Send this now, under the lease and the promise given for it."""
-        lane = self.lanes[job.delivery.channel]
-        lane.supply.redeem()
-        # Leased at its acceptance, or after.
-        lane.put(job, self._clock.monotonic() - (self._clock.now() - job.request.created_at) + good_for(LEASE))
-
-    def due(self, channel: str) -> None:
-        """Something on `channel` is due in the store that was not handed over."""
-        lane = self.lanes.get(channel)
-        if lane is None:
-            return
-        lane.supply.stored()
-        # A lane that is full looks for more by itself, when what it holds is done.
-        if lane.supply.coming or lane.room():
-            self.wake()
 
     def wake(self) -> None:
         """Something may be due: look into the store."""
@@ -163,13 +124,15 @@ class Dispatcher:
         self._stopped.set()
 
     async def _wait(self, seconds: float) -> None:
-        slept = asyncio.ensure_future(self._clock.sleep(seconds))
-        woken = asyncio.ensure_future(self._due.wait())
+        async def wake_later() -> None:
+            await self._clock.sleep(seconds)
+            self.wake()
+
+        timer = asyncio.create_task(wake_later())
         try:
-            await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
+            await self._due.wait()
         finally:
-            woken.cancel()
-            slept.cancel()
+            timer.cancel()
 
     async def _look(self) -> bool:
         """Lease what is due and there is room for; whether there was anything."""
@@ -184,14 +147,14 @@ class Dispatcher:
                 return False
 
     async def _take(self) -> bool:
-        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.share())}
+        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.ask())}
         probes = [lane.name for lane in self.lanes.values() if lane.may_be_probed]
         if not rooms and not probes:
             return False
         paces = {} if self._store.exclusive else self.lanes.paces(rooms)
         dequeue = Dequeue(rooms, self.lease(), self._clock.now(), self._is_open, probes, paces)
         before, good_until = self.lanes.knowledge(), self._clock.monotonic() + good_for(LEASE)
-        dequeued = await self._leased(dequeue)
+        dequeued = await self._store.dequeue(dequeue)
         for lane in self.lanes.learn(dequeued.lanes, before):
             await self._recorder.unpark(lane)
         await self._hand_out(dequeued, dequeue, good_until)
@@ -200,17 +163,10 @@ class Dispatcher:
             self.wake()
         return bool(dequeued.jobs)
 
-    async def _leased(self, dequeue: Dequeue) -> Dequeued:
-        """What the store gives, while the room asked for is promised to nobody else."""
-        with ExitStack() as looks:
-            for name, room in dequeue.rooms.items():
-                looks.enter_context(self.lanes[name].supply.looking(room))
-            return await self._store.dequeue(dequeue)
-
     async def _hand_out(self, dequeued: Dequeued, dequeue: Dequeue, good_until: float) -> None:
         found = Counter(job.delivery.channel for job in dequeued.jobs)
         for name, room in dequeue.rooms.items():
-            self.lanes[name].supply.looked(room, found[name])
+            self.lanes[name].more |= found[name] >= room
         for job in dequeued.jobs:
             lane = self.lanes[job.delivery.channel]
             if lane.name in dequeued.probed:

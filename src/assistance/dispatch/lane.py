@@ -11,18 +11,14 @@ import structlog
 from assistance.channels import Channel
 from assistance.dispatch.breaker import Breaker
 from assistance.dispatch.outcome import Try
-from assistance.dispatch.pace import Flow, Pace
+from assistance.dispatch.pace import Pace
 from assistance.dispatch.report import Report
 from assistance.dispatch.retry import RetryBudget
-from assistance.dispatch.supply import Supply
 from assistance.dispatch.waiting import Waiting
 from assistance.model import Clock, Misconfigured, Reason
 from assistance.store import Job
 
 log = structlog.get_logger(__name__)
-
-_MOST = 256
-"""Messages that a lane holds at most, however fast its channel is."""
 
 _LAST_WORDS = 2.0
 """Seconds for giving back, when stopping, what was cut short."""
@@ -49,7 +45,7 @@ class Lane:
 
     `parked` says why nothing is sent (None: it is not parked), `frozen_until` before which instant the destination
     wants nothing, `removed` that the routing file does not have it any more, `report` whether the store knows all that,
-    `supply` what may still come.
+    `more` whether the store may have something due for it that no look has brought.
     """
 
     def __init__(
@@ -61,12 +57,11 @@ class Lane:
         self.pace = Pace(channel.messages_per_second, clock.monotonic())
         self.breaker = Breaker()
         self.budget = RetryBudget()
-        self._flow = Flow()
         self.frozen_until = 0.0
         self.parked: str | None = None
         self.removed = False
         self.report = Report()
-        self.supply = Supply()
+        self.more = True
         self.held: dict[str, Job] = {}
         self._good_until: dict[str, float] = {}
         self._clock = clock
@@ -127,7 +122,7 @@ class Lane:
     def unpark(self) -> None:
         """Go on."""
         self.parked = None
-        self.supply.unknown()
+        self.more = True
 
     def freeze(self, until: float) -> None:
         """Begin nothing before the instant `until`."""
@@ -137,28 +132,28 @@ class Lane:
     # What it holds.
 
     @property
-    def _most_held(self) -> int:
-        """What it has taken in half a second, if that is more than two rounds: fewer looks into the store."""
-        lately = self._flow.lately(self._clock.monotonic())
-        return max(2 * self.channel.concurrency, min(lately, _MOST))
-
-    def _most_waiting(self, held: int) -> int:
-        """About a second's worth, so that an urgent message soon has its turn."""
-        rate = self.channel.messages_per_second
-        return held if rate is None else min(held, max(1, math.ceil(rate)))
+    def _most_waiting(self) -> int:
+        """Two rounds, but no more than about a second's worth, so that an urgent message soon has its turn."""
+        rate, most = self.channel.messages_per_second, 2 * self.channel.concurrency
+        return most if rate is None else min(most, max(1, math.ceil(rate)))
 
     def room(self) -> int:
-        """How many more deliveries may be leased."""
+        """How many more deliveries may be leased.
+
+        None while much is due and less than half of the room is free, so that one look into the store brings many.
+        """
         if self.closed:
             return 0
-        most = self._most_held
-        held = (most if self.breaker.closed else 1) - len(self.held)
-        return max(0, min(held, self._most_waiting(most) - len(self._queue)) - self.supply.coming)
+        if not self.breaker.closed:
+            return 0 if self.held else 1
+        free = self._most_waiting - len(self._queue)
+        return 0 if self.more and 2 * free < self._most_waiting else free
 
-    def share(self) -> int:
-        """How many of them a look may bring: half, so that what is accepted meanwhile does not need the next look."""
+    def ask(self) -> int:
+        """The room for a look that begins now; what becomes due from here on is for the next one."""
         room = self.room()
-        return room if self.supply.behind else room - room // 2
+        self.more = not room
+        return room
 
     def put(self, job: Job, good_until: float) -> None:
         """Send this when its turn comes: urgent ones first, then by due time.
@@ -211,7 +206,6 @@ class Lane:
     def took(self) -> None:
         """The far side has answered: the next one goes at once, while this outcome is being recorded."""
         self.breaker.succeeded()
-        self._flow.took(self._clock.monotonic())
         self.pump()
 
     def end(self) -> None:
@@ -288,7 +282,7 @@ class Lane:
 
     async def _release(self, jobs: Sequence[Job]) -> None:
         await self._carrier.release(self, jobs)
-        self.supply.unknown()
+        self.more = True
 
     def _let_go(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -297,7 +291,7 @@ class Lane:
             if self.held.get(key) is job:
                 del self.held[key], self._good_until[key]
         self.pump()
-        if self.supply.waiting and 2 * self.room() >= self._most_waiting(self._most_held):
+        if self.more and self.room():
             self._wake()
 
     def _spawn(self, job: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:

@@ -40,31 +40,3 @@ class Pace:
         gained = (now - self._filled_at) * (self.per_second or 0.0)
         self._tokens = min(self._size, self._tokens + gained)
         self._filled_at = now
-
-
-_SPAN = 0.5
-
-
-class Flow:
-    """Counts what a channel has taken lately. Instants are monotonic seconds."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self._since = 0.0
-        self._now = self._before = 0
-
-    def took(self, now: float) -> None:
-        """It took one message, or refused it."""
-        self._turn(now)
-        self._now += 1
-
-    def lately(self, now: float) -> int:
-        """How many in the last half second, about."""
-        self._turn(now)
-        return max(self._now, self._before)
-
-    def _turn(self, now: float) -> None:
-        passed = now - self._since
-        if passed >= _SPAN:
-            self._before = self._now if passed < 2 * _SPAN else 0
-            self._now, self._since = 0, now

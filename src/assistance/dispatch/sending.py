@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from typing import assert_never
 
 import structlog
 from opentelemetry import trace
@@ -11,20 +12,18 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from assistance.channels import CanReply, CanUpdate, Channel
 from assistance.dispatch.outcome import Try, attempt_of
-from assistance.messages.notice import compose
-from assistance.messages.update import aloud, rewritten
+from assistance.messages.notice import notice, trial
+from assistance.messages.update import aloud, rewritten, update
 from assistance.model import (
     Attempt,
     Clock,
     Kind,
-    Message,
     Misconfigured,
     Outcome,
     Reason,
     TryLater,
     Undeliverable,
     Verdict,
-    uuid7,
 )
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError
@@ -105,20 +104,33 @@ async def _say(
 
 
 async def _by_kind(channel: Channel, job: Job, http: Http) -> str | None:
-    """Say it where it belongs: what has changed by rewriting the notice, what must be heard below it.
+    """Compose the message of the delivery and send it; returns the provider's reference."""
+    match job.delivery.kind:
+        case Kind.NOTICE:
+            return await channel.send(notice(job), http)
+        case Kind.UPDATE:
+            return await _update(channel, job, http)
+        case Kind.REMINDER | Kind.CALLBACK:
+            raise NotImplementedError(f"no message is composed for a {job.delivery.kind} yet")
+        case _:
+            assert_never(job.delivery.kind)
 
-    What was refused there, short now, is said by itself: somebody may have removed the notice.
+
+async def _update(channel: Channel, job: Job, http: Http) -> str | None:
+    """Rewrite the notice where the channel can; else, or when people have to act, post the update below it.
+
+    After a refusal the message is short and is sent by itself: a person may have removed the notice.
     """
-    news = compose(job)
-    if news.kind is not Kind.UPDATE or news.thread is None or news.short:
-        return await channel.send(news, http)
+    message = update(job)
+    if job.thread is None or message.short:
+        return await channel.send(message, http)
     if isinstance(channel, CanUpdate) and (again := rewritten(job)) is not None:
-        await channel.update(again.thread or news.thread, again, http)
+        await channel.update(again.thread or job.thread, again, http)
         if not aloud(job):
             return None
     if isinstance(channel, CanReply):
-        return await channel.reply_to(news.thread, news, http)
-    return await channel.send(news, http)
+        return await channel.reply_to(job.thread, message, http)
+    return await channel.send(message, http)
 
 
 def _sound(reference: object) -> str | None:
@@ -137,16 +149,8 @@ def _seconds(after: object) -> float | None:
 
 
 async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:
-    """Send one marked test message, whatever the channel's state, and say what became of it."""
-    now = clock.now()
-    message = Message(
-        key=f"test.{uuid7(now)}",
-        kind=Kind.NOTICE,
-        title=f"[test] The channel {name} works",
-        body="This is a test message of the Assistance API. Nobody waits for an answer.",
-        created_at=now,
-    )
-    started = clock.monotonic()
-    verdict, _ = await _say(channel, name, lambda: channel.send(message, http), http)
+    """Send one marked test message, whatever the channel's state; returns the try with its outcome."""
+    now, started = clock.now(), clock.monotonic()
+    verdict, _ = await _say(channel, name, lambda: channel.send(trial(name, now), http), http)
     outcome = Outcome.DELIVERED if verdict is None else _OUTCOMES.get(type(verdict), Outcome.RETRY)
     return attempt_of(Try(now, clock.monotonic() - started, verdict), outcome)

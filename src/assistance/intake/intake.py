@@ -7,120 +7,118 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from assistance.intake.ask import Ask
-from assistance.model import AssistanceRequest, Clock, Delivery, State, represent
-from assistance.routing import Routing, Topic, expected_response, plan
-from assistance.store import Acceptance, Accepted, IdempotencyKey, Job, Lease, NewRequest, Store
+from assistance.model import AssistanceRequest, Clock, Delivery, State, represent, uuid7
+from assistance.routing import Routing, Topic, UnknownTopicError, expected_response, plan
+from assistance.security import MissingScopeError
+from assistance.security.tokens.scopes import REQUEST
+from assistance.store import Accepted, IdempotencyKey, KeyReusedError, NewRequest, Store, TooManyFollowUpsError
+from assistance.telemetry import Metrics
 
 KEPT_FOR = 7 * 86_400
 """Seconds for which an idempotency key is remembered."""
 
 
-class HandOff(Protocol):
-    """A dispatcher in the same process, which sends what is due at once from memory."""
-
-    def lease(self) -> Lease:
-        """The lease under which it sends."""
-        ...
-
-    def reserve(self, channel: str) -> bool:
-        """Whether it promises to send on `channel` at once."""
-        ...
-
-    def unreserve(self, channel: str) -> None:
-        """The promise is not needed."""
-        ...
-
-    def hand(self, job: Job) -> None:
-        """Send this now."""
-        ...
-
-    def due(self, channel: str) -> None:
-        """Something on `channel` is due in the store that was not handed over."""
-        ...
+class Dispatching(Protocol):
+    """A dispatcher in the same process."""
 
     @property
     def parked(self) -> Mapping[str, str]:
         """The channels that are parked, and why."""
         ...
 
-
-class UnknownTopicError(LookupError):
-    """There is no such topic."""
+    def wake(self) -> None:
+        """Look into the store: something may be due."""
+        ...
 
 
 class UnknownCallbackError(LookupError):
     """No callback of that name is registered for this client."""
 
 
+_REFUSALS = (UnknownTopicError, MissingScopeError, UnknownCallbackError, KeyReusedError, TooManyFollowUpsError)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the token's `sub`, and the call's `X-Request-ID` and `traceparent`."""
+    """Who asks: the token's `sub`, the topics that it may ask on (None: all of them), and how to trace the call.
+
+    `correlation_id` is the call's `X-Request-ID`, `traceparent` that of W3C Trace Context.
+    """
 
     client: str
+    topics: frozenset[str] | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
 
 
 class Intake:
-    """Takes requests in. `routing` gives the routing file in force, `new_id` an id for an instant."""
+    """Accepts requests, and counts and times them; `routing` gives the routing file in force."""
 
     def __init__(
         self,
         store: Store,
         routing: Callable[[], Routing],
         clock: Clock,
-        new_id: Callable[[float], str],
-        handoff: HandOff | None,
+        metrics: Metrics,
+        dispatching: Dispatching | None,
     ) -> None:
-        """Without `handoff`, what is due waits in the store for another process."""
+        """Without `dispatching` another process finds what is due."""
         self._store = store
         self._routing = routing
         self._clock = clock
-        self._new_id = new_id
-        self._handoff = handoff
+        self._metrics = metrics
+        self._dispatching = dispatching
 
     async def accept(self, ask: Ask, caller: Caller, key: tuple[str, bytes] | None = None) -> Accepted:
-        """Store the ask and set its deliveries going.
+        """Store a request, or what the customer adds to an open one, with the deliveries that it owes.
 
         Args:
             ask: what the bot sent.
-            caller: who it is.
+            caller: who it is, with its rights.
             key: the idempotency key and the fingerprint of the body.
 
         Raises:
             UnknownTopicError, UnknownCallbackError: the routing file does not have it.
+            MissingScopeError: the caller may not ask on this topic.
             KeyReusedError: the key was used with another body.
             TooManyFollowUpsError: its conversation has all it may have.
             StoreUnavailableError: it was not stored.
         """
+        # A caller's own word for a topic would make as many series of a metric as the caller likes.
+        started, counted_as = self._clock.monotonic(), "unknown"
+        try:
+            topic = self._routing().known_topic(ask.topic, caller.topics)
+            if caller.topics is not None and topic.name not in caller.topics:
+                raise MissingScopeError(f"{REQUEST}:{topic.name}")
+            counted_as = topic.name
+            accepted = await self._accept(ask, topic, caller, key)
+        except _REFUSALS:
+            self._metrics.request(counted_as, "refused")
+            raise
+        self._metrics.request(topic.name, accepted.how)
+        self._metrics.accepted(self._clock.monotonic() - started)
+        return accepted
+
+    async def _accept(self, ask: Ask, topic: Topic, caller: Caller, key: tuple[str, bytes] | None) -> Accepted:
         routing, now = self._routing(), self._clock.now()
-        topic = routing.topic(ask.topic)
-        if topic is None:
-            raise UnknownTopicError(ask.topic)
         _check_callback(routing, ask.callback, caller.client)
         request = self._request(ask, topic, caller, now)
-        parked = self._handoff.parked if self._handoff else {}
-        owed = plan(topic, request.id, now, request.priority, routing.channels, parked)
-        reserved = self._reserve(owed, now)
-        accepted: Accepted | None = None
-        try:
-            accepted = await self._store.accept(
-                NewRequest(
-                    request,
-                    owed,
-                    lambda stored, notices: answer(stored, notices, ask.ignored()),
-                    IdempotencyKey(*key, now + KEPT_FOR) if key else None,
-                    self._handoff.lease() if self._handoff else None,
-                    frozenset(delivery.n for delivery in reserved),
-                )
+        parked = self._dispatching.parked if self._dispatching else {}
+        accepted = await self._store.accept(
+            NewRequest(
+                request,
+                plan(topic, request.id, now, request.priority, routing.channels, parked),
+                lambda stored, notices: answer(stored, notices, ask.ignored()),
+                IdempotencyKey(*key, now + KEPT_FOR) if key else None,
             )
-        finally:
-            self._hand_over(accepted, reserved, now)
+        )
+        if self._dispatching and any(_is_due(delivery, now) for delivery in accepted.deliveries):
+            self._dispatching.wake()
         return accepted
 
     def _request(self, ask: Ask, topic: Topic, caller: Caller, now: float) -> AssistanceRequest:
         return AssistanceRequest(
-            id=self._new_id(now),
+            id=uuid7(now),
             client=caller.client,
             topic=topic.name,
             topic_title=topic.title,
@@ -137,29 +135,6 @@ class Intake:
             traceparent=caller.traceparent,
             correlation_id=caller.correlation_id,
         )
-
-    def _reserve(self, owed: Sequence[Delivery], now: float) -> list[Delivery]:
-        """Those that the dispatcher of this process promises to send at once."""
-        if self._handoff is None:
-            return []
-        return [delivery for delivery in owed if _is_due(delivery, now) and self._handoff.reserve(delivery.channel)]
-
-    def _hand_over(self, accepted: Accepted | None, reserved: Sequence[Delivery], now: float) -> None:
-        """Keep or give back each promise, and tell of what else is due: after the commit, or it would not be found."""
-        if self._handoff is None:
-            return
-        created = accepted is not None and accepted.how is Acceptance.CREATED
-        owed = accepted.deliveries if accepted else ()
-        # A channel may have been frozen or parked meanwhile: then it was stored without a lease.
-        leased = {delivery.n: delivery for delivery in owed if created and delivery.state is State.SENDING}
-        for promised in reserved:
-            if accepted is not None and (delivery := leased.get(promised.n)):
-                self._handoff.hand(Job(delivery, accepted.request))
-            else:
-                self._handoff.unreserve(promised.channel)
-        for delivery in owed:
-            if _is_due(delivery, now):
-                self._handoff.due(delivery.channel)
 
 
 def _is_due(delivery: Delivery, now: float) -> bool:

@@ -1,14 +1,14 @@
 """The nouns of the house, their states and their legal moves: standard library only, no imports from the rest."""
 
+from assistance.model.actor import Actor
 from assistance.model.bucket import Bucket
 from assistance.model.clock import Clock, SteadyClock, SystemClock, rfc3339, rfc3339_or_none
 from assistance.model.delivery import OWED, Attempt, Condition, Delivery, Kind, Outcome, State, When
 from assistance.model.event import Event, EventType
 from assistance.model.ids import first_uuid7, uuid7
-from assistance.model.message import Message
+from assistance.model.message import Action, Message, cut, minute, one_line, readable
 from assistance.model.request import (
     MOST_FOLLOW_UPS,
-    MOVES,
     OPEN,
     AssistanceRequest,
     Claim,
@@ -16,15 +16,17 @@ from assistance.model.request import (
     Link,
     Priority,
     Status,
+    Transition,
 )
 from assistance.model.snapshot import Snapshot, represent
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
     "MOST_FOLLOW_UPS",
-    "MOVES",
     "OPEN",
     "OWED",
+    "Action",
+    "Actor",
     "AssistanceRequest",
     "Attempt",
     "Bucket",
@@ -47,11 +49,16 @@ __all__ = [
     "Status",
     "SteadyClock",
     "SystemClock",
+    "Transition",
     "TryLater",
     "Undeliverable",
     "Verdict",
     "When",
+    "cut",
     "first_uuid7",
+    "minute",
+    "one_line",
+    "readable",
     "represent",
     "rfc3339",
     "rfc3339_or_none",

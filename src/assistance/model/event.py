@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from assistance.model.actor import Actor
+
 
 class EventType(StrEnum):
     """What happened. The names are part of the contract with callers."""
@@ -29,11 +31,11 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; `actor` is a person (`slack:U123 Ana`), a client (`api:desk`) or None: the service."""
+    """One thing that happened; `actor` is who did it, None where the service did."""
 
     request_id: str
     sequence: int
     type: EventType
     at: float
-    actor: str | None = None
+    actor: Actor | None = None
     data: dict[str, Any] = field(default_factory=dict)

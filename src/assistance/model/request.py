@@ -1,7 +1,10 @@
 """What a bot asks for, and what has become of it."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
+
+from assistance.model.actor import Actor
+from assistance.model.event import EventType
 
 
 class Status(StrEnum):
@@ -22,18 +25,23 @@ OPEN = frozenset({Status.ACCEPTED, Status.NOTIFIED, Status.CLAIMED})
 MOST_FOLLOW_UPS = 500
 """To one request. Each costs as much as all before it, and nobody reads more."""
 
-MOVES: dict[Status, frozenset[Status]] = {
-    Status.ACCEPTED: frozenset(
-        {Status.NOTIFIED, Status.CLAIMED, Status.RESOLVED, Status.FAILED, Status.EXPIRED, Status.CANCELLED}
-    ),
-    Status.NOTIFIED: frozenset({Status.CLAIMED, Status.RESOLVED, Status.EXPIRED, Status.CANCELLED, Status.ACCEPTED}),
-    Status.CLAIMED: frozenset({Status.RESOLVED, Status.CANCELLED, Status.NOTIFIED, Status.ACCEPTED}),
-    Status.FAILED: frozenset({Status.ACCEPTED, Status.NOTIFIED}),
-    Status.RESOLVED: frozenset(),
-    Status.EXPIRED: frozenset(),
-    Status.CANCELLED: frozenset(),
-}
-"""The legal moves. A failed request comes back when an operator sends it again."""
+
+class Transition(Enum):
+    """A change of status that a person or a program makes; the service alone notifies, fails and expires.
+
+    `event` is what the time line calls it, `allowed` the statuses that it may begin in, `status` the one it leads to.
+    One that leads to `claimed` gives the request to its actor; None leads back to where the request was unclaimed.
+    """
+
+    CLAIM = EventType.CLAIMED, frozenset({Status.ACCEPTED, Status.NOTIFIED}), Status.CLAIMED
+    RELEASE = EventType.RELEASED, frozenset({Status.CLAIMED}), None
+    RESOLVE = EventType.RESOLVED, OPEN, Status.RESOLVED
+    CANCEL = EventType.CANCELLED, OPEN, Status.CANCELLED
+
+    def __init__(self, event: EventType, allowed: frozenset[Status], status: Status | None) -> None:
+        self.event = event
+        self.allowed = allowed
+        self.status = status
 
 
 class Priority(StrEnum):
@@ -64,9 +72,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who has taken a request (`slack:U123 Ana`) and when."""
+    """Who has claimed a request, and when."""
 
-    actor: str
+    actor: Actor
     at: float
 
 

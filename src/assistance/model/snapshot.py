@@ -34,7 +34,7 @@ def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dic
         "status": request.status,
         "created_at": rfc3339(request.created_at),
         "notified": request.notified_at is not None,
-        "claimed_by": None if claim is None else {"actor": claim.actor, "at": rfc3339(claim.at)},
+        "claimed_by": None if claim is None else {"actor": str(claim.actor), "at": rfc3339(claim.at)},
         "expected_response": rfc3339_or_none(request.expected_response),
         "conversation_id": request.conversation_id,
         "metadata": request.metadata,

@@ -7,7 +7,7 @@ from assistance.routing.live import LiveRouting
 from assistance.routing.moment import MOMENT, parse_moment
 from assistance.routing.plan import expected_response, plan
 from assistance.routing.problem import Problem, RoutingError
-from assistance.routing.routing import Callback, RouteTest, Routing
+from assistance.routing.routing import Callback, RouteTest, Routing, UnknownTopicError
 from assistance.routing.topic import Step, Topic
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "RoutingError",
     "Step",
     "Topic",
+    "UnknownTopicError",
     "expected_response",
     "explain",
     "load",

@@ -1,7 +1,7 @@
 """The routing file, read, checked and frozen."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -13,6 +13,14 @@ from assistance.routing.topic import Step, Topic
 from assistance.settings import Secret
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+class UnknownTopicError(LookupError):
+    """The routing file in force has no such topic; `allowed` names those that the caller may use, sorted."""
+
+    def __init__(self, name: str, allowed: Iterable[str]) -> None:
+        super().__init__(name)
+        self.allowed = tuple(sorted(allowed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,17 @@ class Routing:
     def topic(self, name: str) -> Topic | None:
         """The topic of that name in whatever case, None when there is none."""
         return self.topics.get(name.lower())
+
+    def known_topic(self, name: str, allowed: Collection[str] | None = None) -> Topic:
+        """The topic of that name in whatever case, for a caller who may use the `allowed` ones; None: all of them.
+
+        Raises:
+            UnknownTopicError: there is none.
+        """
+        topic = self.topic(name)
+        if topic is None:
+            raise UnknownTopicError(name, (each for each in self.topics if allowed is None or each in allowed))
+        return topic
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -1,9 +1,6 @@
-"""The fake Slack and mail server of development mode, which are the tests' own stubs too.
+"""The fake Slack and mail server of development mode and of tests; imported nowhere else."""
 
-Nothing of this room is imported outside development mode and tests.
-"""
-
-from assistance.sandbox.development import Sandbox, starter
 from assistance.sandbox.page import router
+from assistance.sandbox.sandbox import Sandbox, starter
 
 __all__ = ["Sandbox", "router", "starter"]

@@ -1,60 +1,68 @@
-"""The page that shows what arrived in the sandbox, and where the fakes are told how to feel."""
+"""`/sandbox`: shows what arrived, and lets the fakes fail."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
 
-from assistance.sandbox.arrived import block_html, mail_data, mail_text, shown_headers, slack_data, threads
-from assistance.sandbox.development import Sandbox
-from assistance.sandbox.modes import MailMode, Mode, SlackMode
+from assistance.model import rfc3339, rfc3339_or_none
 from assistance.sandbox.mrkdwn import rendered
 from assistance.sandbox.redirect import on_loopback
-from assistance.sandbox.slack import SlackCall
-from assistance.sandbox.slack_workspace import SlackMessage
+from assistance.sandbox.sandbox import MailMode, Sandbox, SlackMode
+from assistance.sandbox.slack import SlackMessage
 from assistance.sandbox.smtp import Mail
-
-M = TypeVar("M", bound=Mode)
 
 _SHOWN = 100
 _SHOWN_CALLS = 8
+_SHOWN_HEADERS = ("From", "To", "Cc", "Reply-To", "Date", "Message-ID", "In-Reply-To")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    # Not `no-referrer`: browsers then call the origin of our own forms `null`.
+    # Not `no-referrer`: browsers then send `Origin: null` with our own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_USAGE = (
+    "mode: ok, error, limit, hang or down; seconds: a number; "
+    "error: a name such as channel_not_found for Slack, a reply such as 550 no mailbox for mail"
+)
 
 
 def router(sandbox: Sandbox) -> APIRouter:
     """`/sandbox` and what it needs, for browsers and programs on this machine only.
 
     `GET /sandbox/messages` is `{"slack": [...], "mail": [...]}`, oldest first. `POST /sandbox/slack/mode` and
-    `/sandbox/mail/mode` take `{mode, error?, seconds?}` as JSON or as a form.
+    `/sandbox/mail/mode` take a form: `mode`, `error?`, `seconds?`.
     """
     routes = APIRouter(prefix="/sandbox", dependencies=[Depends(_from_here)], include_in_schema=False)
 
     @routes.get("")
     async def page() -> HTMLResponse:
-        modes = {"slack": sandbox.slack_mode, "mail": sandbox.mail_mode}
+        slack, mail = sandbox.slack.messages, sandbox.smtp.messages
+        # Event loop: to parse a hundred mails would delay the service's own answers.
         html = await asyncio.to_thread(
-            _render, modes, slack=sandbox.slack.messages, mail=sandbox.smtp.messages, calls=sandbox.slack.calls
+            _PAGE.render,
+            modes={"slack": sandbox.slack_mode, "mail": sandbox.mail_mode},
+            threads=_threads(slack)[:_SHOWN],
+            mails=mail[::-1][:_SHOWN],
+            calls=sandbox.slack.calls[::-1][:_SHOWN_CALLS],
+            slack_total=len(slack),
+            mail_total=len(mail),
         )
         return HTMLResponse(html, headers=_HEADERS)
 
     @routes.get("/messages")
     async def messages() -> dict[str, Any]:
-        # Parsing thousands of mails takes long enough to delay the service's own answers.
         return await asyncio.to_thread(_data, sandbox.slack.messages, sandbox.smtp.messages)
 
     @routes.get("/style.css")
@@ -65,15 +73,16 @@ def router(sandbox: Sandbox) -> APIRouter:
     async def refresh() -> Response:
         return Response(_REFRESH, media_type="text/javascript", headers=_HEADERS)
 
-    @routes.post("/slack/mode", response_model=None)
-    async def slack_mode(request: Request) -> RedirectResponse | SlackMode:
-        await sandbox.play_slack(await _chosen(request, SlackMode))
-        return sandbox.slack_mode if _is_json(request) else RedirectResponse("/sandbox", 303)
-
-    @routes.post("/mail/mode", response_model=None)
-    async def mail_mode(request: Request) -> RedirectResponse | MailMode:
-        await sandbox.play_mail(await _chosen(request, MailMode))
-        return sandbox.mail_mode if _is_json(request) else RedirectResponse("/sandbox", 303)
+    @routes.post("/{name}/mode")
+    async def mode(name: Literal["slack", "mail"], request: Request) -> RedirectResponse:
+        kind = SlackMode if name == "slack" else MailMode
+        try:
+            # The form's empty fields are not given: `parse_qsl` leaves them out.
+            chosen = kind.model_validate(dict(parse_qsl((await request.body()).decode())))
+        except ValueError:
+            raise HTTPException(422, _USAGE) from None
+        await sandbox.play(chosen)
+        return RedirectResponse("/sandbox", 303)
 
     return routes
 
@@ -90,34 +99,57 @@ async def _from_here(request: Request) -> None:
             raise HTTPException(403, "The sandbox takes no forms from other sites.")
 
 
-def _is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
-
-
-async def _chosen(request: Request, kind: type[M]) -> M:
-    body = await request.body()
-    try:
-        # A form's empty fields are fields not filled in; `parse_qsl` leaves them out.
-        return (
-            kind.model_validate_json(body) if _is_json(request) else kind.model_validate(dict(parse_qsl(body.decode())))
-        )
-    except ValueError:
-        raise HTTPException(422, kind.usage) from None
+def _threads(messages: Iterable[SlackMessage]) -> list[list[SlackMessage]]:
+    """The messages by thread, the oldest first; the thread with the latest message first."""
+    threads: dict[tuple[str, str], list[SlackMessage]] = {}
+    for message in messages:
+        key = message.channel, message.thread_ts or message.ts
+        # Removed and put back, so that the dictionary is in the order of the latest messages.
+        threads[key] = [*threads.pop(key, []), message]
+    return list(threads.values())[::-1]
 
 
 def _data(slack: list[SlackMessage], mail: list[Mail]) -> dict[str, Any]:
-    return {"slack": [slack_data(message) for message in slack], "mail": [mail_data(one) for one in mail]}
+    """Everything that was sent, and when; of a mail, `from` and `to` are the envelope's."""
+    return {
+        "slack": [
+            {
+                "thread_ts": None,
+                "blocks": [],
+                **message.payload,
+                "ts": message.ts,
+                "received_at": rfc3339(message.received_at),
+                "edited_at": rfc3339_or_none(message.edited_at),
+            }
+            for message in slack
+        ],
+        "mail": [
+            {
+                "from": one.sender,
+                "to": list(one.recipients),
+                "subject": str(one.message["subject"] or ""),
+                "text": _body(one, "plain"),
+                "html": _body(one, "html"),
+                "headers": {name: str(value) for name, value in one.message.items()},
+                "received_at": rfc3339(one.received_at),
+            }
+            for one in mail
+        ],
+    }
 
 
-def _render(modes: Mapping[str, Mode], *, slack: list[SlackMessage], mail: list[Mail], calls: list[SlackCall]) -> str:
-    return _PAGE.render(
-        modes=modes,
-        threads=threads(slack)[:_SHOWN],
-        mails=mail[::-1][:_SHOWN],
-        calls=calls[::-1][:_SHOWN_CALLS],
-        slack_total=len(slack),
-        mail_total=len(mail),
-    )
+def _body(mail: Mail, *kinds: str) -> str | None:
+    part = mail.message.get_body(preferencelist=kinds)
+    try:
+        return None if part is None else str(part.get_content())
+    except (LookupError, ValueError):
+        return "(a character set that cannot be read)"
+
+
+def _words(part: Any) -> Markup:
+    """A text object of Block Kit."""
+    text = str(part.get("text") or "") if isinstance(part, dict) else ""
+    return rendered(text) if part and part.get("type") == "mrkdwn" else escape(text)
 
 
 def _clock(instant: float) -> str:
@@ -128,17 +160,22 @@ def _moment(instant: float) -> str:
     return datetime.fromtimestamp(instant).astimezone().isoformat(timespec="milliseconds")
 
 
+def _headers(mail: Mail) -> list[tuple[str, str]]:
+    return [(name, str(mail.message[name])) for name in _SHOWN_HEADERS if mail.message[name]]
+
+
 _WEB = files(__package__ or "") / "web"
 _STYLE = (_WEB / "style.css").read_bytes()
 _REFRESH = (_WEB / "refresh.js").read_bytes()
 _TEMPLATES = Environment(
-    loader=PackageLoader("assistance.sandbox", "web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
+    loader=PackageLoader("assistance.sandbox", "web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 _TEMPLATES.filters.update(
-    clock=_clock, moment=_moment, block=block_html, headers=shown_headers, body=mail_text, mrkdwn=rendered
+    clock=_clock,
+    moment=_moment,
+    headers=_headers,
+    body=lambda mail: _body(mail, "plain", "html") or "",
+    mrkdwn=rendered,
+    words=_words,
 )
 _PAGE = _TEMPLATES.get_template("sandbox.html")

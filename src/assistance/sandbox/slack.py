@@ -3,20 +3,21 @@
 import asyncio
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Literal, Self
+from http import HTTPStatus
+from typing import Any, Literal
 
 from aiohttp import web
 
-from assistance.model.clock import Clock, SystemClock
-from assistance.sandbox.faults import Faults, hang, reset
-from assistance.sandbox.inbox import Inbox
-from assistance.sandbox.slack_workspace import Answer, SlackMessage, Workspace
+from assistance.sandbox.fake import CLOCK, Fake, Inbox, hang, reset
+from assistance.sandbox.slack_rules import content_error
 
-_SYSTEM_CLOCK = SystemClock()
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_CHANNEL = re.compile(r"[CGD][A-Z0-9]{6,}")
+
+Answer = dict[str, Any]
+"""Nearly always with HTTP 200: `ok`, and `error` with Slack's name of it when it refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +25,9 @@ class Fault:
     """One thing that goes wrong with one call. What is not given is as it would be.
 
     `status` is the HTTP status, `error` Slack's name of it (with HTTP 200 unless `status` says otherwise),
-    `retry_after` seconds; `raw` answers these bytes; `hang` waits that many seconds, True until the caller gives up;
-    `drop` resets the connection instead of answering. A `hang` alone only delays. `after_accept` lets the call do its
-    work first, so that the caller cannot know.
+    `retry_after` seconds, with HTTP 429; `raw` answers these bytes; `hang` waits that many seconds, True until the
+    client gives up; `drop` resets the connection instead of answering. A `hang` alone only delays. `after_accept` does
+    what the call says first, so that the client cannot know.
     """
 
     status: int | None = None
@@ -38,71 +39,83 @@ class Fault:
     after_accept: bool = False
 
     @property
-    def delays_only(self) -> bool:
-        """Whether the usual answer comes after all, late."""
-        answers = (self.status, self.error, self.retry_after, self.raw)
-        return not self.drop and all(part is None for part in answers)
-
-    @property
     def verdict(self) -> str:
         """What `SlackCall.verdict` says of it."""
-        if self.drop or self.delays_only:
-            return "drop" if self.drop else "hang"
-        return self.error or (str(self._status) if self.raw is None else "raw")
+        if self.drop:
+            return "drop"
+        if self.raw is not None:
+            return "raw"
+        return self._error or ("hang" if self._status == HTTPStatus.OK else str(self._status))
 
-    @property
-    def _status(self) -> int:
-        return self.status or (200 if self.retry_after is None else 429)
-
-    def answer(self) -> web.Response:
-        """The answer that it gives in Slack's place."""
+    def answer(self) -> web.Response | None:
+        """The answer in Slack's place; None when the usual one comes, late."""
         headers = {} if self.retry_after is None else {"Retry-After": str(math.ceil(self.retry_after))}
         if self.raw is not None:
             return web.Response(body=self.raw, status=self._status, headers=headers)
-        error = self.error or ("ratelimited" if self._status == web.HTTPTooManyRequests.status_code else None)
-        if error is None:
-            return web.Response(text="upstream trouble", status=self._status, headers=headers)
-        return _json({"ok": False, "error": error}, self._status, headers)
+        if self._error is not None:
+            return web.json_response(_refusal(self._error), status=self._status, headers=headers)
+        return None if self._status == HTTPStatus.OK else web.Response(text="upstream trouble", status=self._status)
+
+    @property
+    def _status(self) -> int:
+        return self.status or (HTTPStatus.OK if self.retry_after is None else HTTPStatus.TOO_MANY_REQUESTS)
+
+    @property
+    def _error(self) -> str | None:
+        return self.error or ("ratelimited" if self._status == HTTPStatus.TOO_MANY_REQUESTS else None)
 
 
 @dataclass(frozen=True, slots=True)
 class SlackCall:
-    """One call: `verdict` is `ok`, Slack's error, or what the fault did; `payload` never holds the token."""
+    """One call: `verdict` is `ok`, Slack's error, or what the fault did."""
 
     method: str
     verdict: str
     at: float
+
+
+@dataclass(slots=True)
+class SlackMessage:
+    """A message that was accepted: `payload` as it was sent, or as `chat.update` left it."""
+
+    channel: str
+    ts: str
     payload: dict[str, Any] = field(repr=False)
+    received_at: float
+    edited_at: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The fallback text."""
+        return str(self.payload.get("text") or "")
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        """The blocks, which were found to be valid."""
+        return self.payload.get("blocks") or []
+
+    @property
+    def thread_ts(self) -> str | None:
+        """The `ts` of the message that this one answers."""
+        return self.payload.get("thread_ts")
 
 
-class FakeSlack:
-    """Answers as Slack does, on a port of its own: `async with FakeSlack() as slack: slack.api_url`.
+class FakeSlack(Fake[SlackMessage, Fault]):
+    """Answers as Slack does: `async with FakeSlack() as slack: slack.api_url`.
 
-    `tokens` and `channels` are those that it knows; None plays by name: any token `xoxb-…` but `xoxb-revoked`, any
-    channel of the right form but those that hold NOTFOUND, ARCHIVED or NOTIN. `rate` is how many posts a second one
-    channel takes before HTTP 429.
+    `tokens` and `channels` are those that it knows; None: any token, any channel of the right form.
     """
 
     def __init__(
-        self,
-        *,
-        tokens: Iterable[str] | None = None,
-        channels: Iterable[str] | None = None,
-        rate: float | None = None,
-        port: int = 0,
-        keep: int = 10_000,
-        clock: Clock = _SYSTEM_CLOCK,
+        self, *, tokens: Iterable[str] | None = None, channels: Iterable[str] | None = None, keep: int = 10_000
     ) -> None:
-        """Prepare it; it listens once entered. Only the last `keep` messages and calls are remembered."""
-        self.port = port
-        self._clock = clock
-        self._workspace = Workspace(tokens=tokens, channels=channels, rate=rate, keep=keep, clock=clock)
+        super().__init__(keep)
+        self._tokens = None if tokens is None else frozenset(tokens)
+        self._channels = None if channels is None else frozenset(channels)
         self._calls: Inbox[SlackCall] = Inbox(keep)
-        self._faults: Faults[Fault] = Faults()
+        self._last_micros = 0
         self._server = web.Server(self._serve, handler_cancellation=True, access_log=None)
-        self._listener: asyncio.Server | None = None
-        self.script = self._faults.script
-        self.always = self._faults.always
+        self._methods = {"auth.test": self._auth_test, "chat.postMessage": self._post, "chat.update": self._update}
 
     @property
     def api_url(self) -> str:
@@ -110,105 +123,93 @@ class FakeSlack:
         return f"http://127.0.0.1:{self.port}/api/"
 
     @property
-    def messages(self) -> list[SlackMessage]:
-        """What was taken, oldest first."""
-        return self._workspace.messages.items()
-
-    @property
     def calls(self) -> list[SlackCall]:
         """Every call with its verdict, oldest first."""
         return self._calls.items()
-
-    async def arrived(self, total: int, within: float = 10.0) -> list[SlackMessage]:
-        """The messages, once `total` have been taken. Raises TimeoutError after `within` seconds."""
-        return await self._workspace.messages.reached(total, within)
 
     async def called(self, total: int, within: float = 10.0) -> list[SlackCall]:
         """The calls, once there have been `total`. Raises TimeoutError after `within` seconds."""
         return await self._calls.reached(total, within)
 
-    async def up(self) -> None:
-        """Listen (again), on the same port as before."""
-        if self._listener is None:
-            self._listener = await asyncio.get_running_loop().create_server(self._server, "127.0.0.1", self.port)
-            self.port = self._listener.sockets[0].getsockname()[1]
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(self._server, "127.0.0.1", self.port)
 
-    async def down(self) -> None:
-        """Refuse connections and reset those that are open, until `up`."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+    async def _cut(self) -> None:
         for connection in list(self._server.connections):
             reset(connection.transport)
-
-    async def __aenter__(self) -> Self:
-        await self.up()
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        await self.down()
         await self._server.shutdown(0)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         method = request.path.removeprefix("/api/").strip("/")
-        payload, token, unreadable = await _read(request)
-
-        def act() -> Answer:
-            if unreadable is not None:
-                return Answer.refusal(unreadable)
-            return self._workspace.call(request.method, method, payload, token)
-
-        fault = self._faults.take()
-        done = act() if fault is None or fault.after_accept else None
-        if fault is not None and (spoilt := await self._spoil(fault, request, method, payload)):
-            return spoilt
-        answer = done or act()
+        raw = await request.read()
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        fault = self.take()
         if fault is None:
-            self._note(method, answer.verdict, payload)
-        return _json(answer.body, answer.status, answer.headers)
-
-    async def _spoil(
-        self, fault: Fault, request: web.BaseRequest, method: str, payload: dict[str, Any]
-    ) -> web.Response | None:
-        """The answer in place of Slack's, None when the fault only delays it."""
-        self._note(method, fault.verdict, payload)
+            answer = self._answer(method, raw, token)
+            self._note(method, "ok" if answer["ok"] else answer["error"])
+            return web.json_response(answer)
+        early = self._answer(method, raw, token) if fault.after_accept else None
+        self._note(method, fault.verdict)
         if fault.hang is not None:
             await hang(fault.hang)
         if fault.drop:
             reset(request.transport)
             return web.Response()
-        return None if fault.delays_only else fault.answer()
+        return fault.answer() or web.json_response(early or self._answer(method, raw, token))
 
-    def _note(self, method: str, verdict: str, payload: dict[str, Any]) -> None:
-        self._calls.add(SlackCall(method, verdict, self._clock.now(), payload))
+    def _note(self, method: str, verdict: str) -> None:
+        self._calls.add(SlackCall(method, verdict, CLOCK.now()))
 
-
-async def _read(request: web.BaseRequest) -> tuple[dict[str, Any], str | None, str | None]:
-    """The arguments without the token, the token, and Slack's error when the body cannot be read."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else None
-    payload: dict[str, Any] = dict(request.query)
-    error: str | None = None
-    if request.content_type == "application/json":
+    def _answer(self, method: str, raw: bytes, token: str) -> Answer:
+        """Do what the call says."""
+        act = self._methods.get(method)
+        if act is None:
+            return {"ok": False, "error": "unknown_method", "req_method": method}
+        if self._tokens is not None and token not in self._tokens:
+            return _refusal("invalid_auth" if token else "not_authed")
         try:
-            body = json.loads(await request.read() or b"{}")
-            error = None if isinstance(body, dict) else "json_not_object"
+            payload = json.loads(raw or b"{}")
         except (ValueError, RecursionError):
-            body, error = {}, "invalid_json"
-        payload.update(body if error is None else {})
-        # A token in a JSON body counts for nothing: https://docs.slack.dev/apis/web-api/#post-bodies.
-        payload.pop("token", None)
-        return payload, bearer, error
-    if request.content_type in _FORMS:
-        payload.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
-    elif request.can_read_body:
-        error = "invalid_post_type"
-    return payload, payload.pop("token", None) or bearer, error
+            return _refusal("invalid_json")
+        return act(payload) if isinstance(payload, dict) else _refusal("json_not_object")
+
+    def _auth_test(self, _payload: dict[str, Any]) -> Answer:
+        return {"ok": True, "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "assistance"}
+
+    def _post(self, payload: dict[str, Any]) -> Answer:
+        channel = payload.get("channel")
+        if not isinstance(channel, str) or not self._knows(channel):
+            return _refusal("channel_not_found")
+        error, remarks = content_error(payload)
+        if error:
+            return _refusal(error, remarks)
+        message = SlackMessage(channel, self._next_ts(), payload, CLOCK.now())
+        self.inbox.add(message)
+        return {"ok": True, "channel": channel, "ts": message.ts, "message": payload}
+
+    def _update(self, payload: dict[str, Any]) -> Answer:
+        channel, ts = payload.get("channel"), payload.get("ts")
+        message = next((each for each in reversed(self.messages) if (each.channel, each.ts) == (channel, ts)), None)
+        if message is None:
+            return _refusal("message_not_found")
+        error, remarks = content_error(payload)
+        if error:
+            return _refusal(error, remarks)
+        # Slack drops the old blocks when there is a new text without blocks.
+        message.payload = {**message.payload, "blocks": [], **{k: v for k, v in payload.items() if k != "ts"}}
+        message.edited_at = CLOCK.now()
+        return {"ok": True, "channel": channel, "ts": ts, "text": message.text}
+
+    def _knows(self, channel: str) -> bool:
+        return bool(_CHANNEL.fullmatch(channel)) if self._channels is None else channel in self._channels
+
+    def _next_ts(self) -> str:
+        """Slack's name of a message: seconds with six digits, and none twice."""
+        self._last_micros = max(self._last_micros + 1, int(CLOCK.now() * 1_000_000))
+        return f"{self._last_micros // 1_000_000}.{self._last_micros % 1_000_000:06d}"
 
 
-def _json(body: dict[str, Any], status: int, headers: Mapping[str, str]) -> web.Response:
-    return web.Response(
-        body=json.dumps(body).encode(), status=status, headers=headers, content_type="application/json", charset="utf-8"
-    )
+def _refusal(error: str, remarks: Iterable[str] = ()) -> Answer:
+    """`ok: false` with Slack's name of the error, and its remarks on it."""
+    more = {"response_metadata": {"messages": messages}} if (messages := list(remarks)) else {}
+    return {"ok": False, "error": error, **more}

@@ -6,6 +6,7 @@ from assistance.security.links import BadLink, Signer
 from assistance.security.tokens.jwks import Jwks
 from assistance.security.tokens.keys import ALGORITHMS
 from assistance.security.tokens.principal import CannotVerify, InvalidToken, Principal
+from assistance.security.tokens.scopes import MissingScopeError
 from assistance.security.tokens.source import Fetch, KeySource
 from assistance.security.tokens.verifier import TokenVerifier
 
@@ -18,6 +19,7 @@ __all__ = [
     "InvalidToken",
     "Jwks",
     "KeySource",
+    "MissingScopeError",
     "Principal",
     "Signer",
     "TokenVerifier",

@@ -1,6 +1,14 @@
 """What the environment says: the service's settings, and the secrets that the routing file names."""
 
-from assistance.settings.environment import Settings, SettingsError, known_variables, load_settings
+from assistance.settings.environment import Settings, SettingsError, check_installed, known_variables, load_settings
 from assistance.settings.secret import MissingSecretError, Secret
 
-__all__ = ["MissingSecretError", "Secret", "Settings", "SettingsError", "known_variables", "load_settings"]
+__all__ = [
+    "MissingSecretError",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "check_installed",
+    "known_variables",
+    "load_settings",
+]

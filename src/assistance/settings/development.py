@@ -1,4 +1,4 @@
-"""What development mode sets by itself: known to the service that it runs and to the commands that talk to it."""
+"""What development mode sets by itself: known to the service that it runs and to the commands that call it."""
 
 from pathlib import Path
 from typing import Final
@@ -6,6 +6,6 @@ from typing import Final
 VAR: Final = Path("var")
 """Where its database and its issuer's key are."""
 DATABASE: Final = f"sqlite:///{VAR}/development.db"
-"""Never the default of production: in a folder of both, what customers were promised would end in the sandbox."""
+"""Not the default of production: what customers were promised there must not be sent to the sandbox."""
 ISSUER: Final = "http://localhost/assistance-development"
 AUDIENCE: Final = "assistance-development"

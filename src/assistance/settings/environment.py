@@ -1,7 +1,8 @@
-"""The service's settings: environment over `.env`, checked as a whole before anything starts."""
+"""The service's settings, from the environment and `.env`; all are checked before anything starts."""
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,12 +11,19 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from assistance.settings.development import AUDIENCE, DATABASE, ISSUER
+
 _PREFIX = "ASSISTANCE_"
 _ASYMMETRIC = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"])
 _REQUIRED = {
     "ASSISTANCE_OIDC_ISSUER": "ASSISTANCE_OIDC_ISSUER (or AUTH0_ISSUER, or AUTH0_DOMAIN) is not set",
     "ASSISTANCE_OIDC_AUDIENCE": "ASSISTANCE_OIDC_AUDIENCE (or AUTH0_API_AUDIENCE) is not set",
     "ASSISTANCE_SECRET_KEY": "ASSISTANCE_SECRET_KEY is not set",
+}
+_DEVELOPMENT = {
+    "ASSISTANCE_DATABASE_URL": DATABASE,
+    "ASSISTANCE_OIDC_ISSUER": ISSUER,
+    "ASSISTANCE_OIDC_AUDIENCE": AUDIENCE,
 }
 
 
@@ -77,7 +85,7 @@ def _database(value: SecretStr) -> SecretStr:
         if url.removeprefix("sqlite:///") in ("", ":memory:"):
             raise ValueError("must name a file: sqlite:///var/assistance.db")
     elif url.startswith(("postgresql://", "postgres://")):
-        import psycopg.conninfo  # noqa: PLC0415 - a tenth of a second that SQLite's users need not wait
+        import psycopg.conninfo  # noqa: PLC0415 - a tenth of a second, for PostgreSQL only
 
         try:
             psycopg.conninfo.conninfo_to_dict(url)
@@ -111,7 +119,7 @@ Rate = Annotated[float | None, BeforeValidator(_rate)]
 class Settings(BaseModel):
     """What the environment says, `ASSISTANCE_` before each name in capitals. Secrets show in no `repr`.
 
-    In development mode the issuer, the audience and the secret keys are empty: the service brings its own.
+    In development mode the issuer, the audience and the database are its own, and there are no secret keys.
     """
 
     model_config = ConfigDict(
@@ -127,34 +135,34 @@ class Settings(BaseModel):
     database_url: Annotated[SecretStr, AfterValidator(_database)] = SecretStr("sqlite:///var/assistance.db")
     """`sqlite:///relative/path`, `sqlite:////absolute/path` or any libpq URI."""
     oidc_issuer: Annotated[str, AfterValidator(lambda value: value and _issuer(value))] = ""
-    """Exactly as the token's `iss` says it."""
+    """Exactly as in the token's `iss`."""
     oidc_audience: str = ""
     oidc_jwks_url: Annotated[str, AfterValidator(_key_source)] | None = None
-    """None: found through the issuer's discovery document."""
+    """None: it is in the issuer's discovery document."""
     oidc_algorithms: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_algorithms)] = ("RS256",)
     public_url: Annotated[str, AfterValidator(_web_address), AfterValidator(lambda value: value.rstrip("/"))] = (
         "http://127.0.0.1:8000"
     )
     """Without the slash at the end."""
     secret_key: Annotated[tuple[SecretStr, ...], BeforeValidator(_words)] = ()
-    """The first signs, all are valid."""
+    """More than one means rotation: the first signs, all are valid."""
     log_format: Annotated[Literal["json", "console"] | None, BeforeValidator(_lower)] = None
     """None: `console` on a terminal, else `json`."""
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)] = "info"
     rate_limit: Rate = Field(default="off")  # type: ignore[assignment]
     """Requests per second of one client."""
     rate_limit_unauthenticated: Rate = Field(default="100/s")  # type: ignore[assignment]
-    """Requests per second from one address that bring no valid token."""
+    """Requests per second without a valid token from one IP address."""
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
-    """Whose `X-Forwarded-For` counts."""
+    """Proxies whose `X-Forwarded-For` is trusted."""
     max_concurrency: Annotated[int, Field(ge=1)] = 1000
-    """Requests at once in this process."""
+    """Concurrent requests in this process."""
 
     dead_man_url: Annotated[SecretStr, AfterValidator(_ping)] | None = None
-    """Told every minute that all is well."""
+    """A cron monitor's URL, requested every minute while all is well."""
 
     environ: Mapping[str, str] = Field(default_factory=dict, alias="environ", repr=False, exclude=True)
-    """The environment over `.env`: where `env:NAME` and the standard `OTEL_*` names are looked up."""
+    """Environment and `.env`: where `env:NAME` and the standard `OTEL_*` names are looked up."""
 
 
 def load_settings(environ: Mapping[str, str], dotenv_path: Path | None, *, dev: bool) -> Settings:
@@ -162,8 +170,8 @@ def load_settings(environ: Mapping[str, str], dotenv_path: Path | None, *, dev: 
 
     Args:
         environ: the process's environment; a variable that is empty (or a list of nothing) counts as not set.
-        dotenv_path: a file of further variables, which need not exist; the environment goes before it.
-        dev: development mode: `.env`, the database and the issuer of production are not looked at.
+        dotenv_path: a file of further variables, which need not exist; the environment takes precedence.
+        dev: development mode: neither `.env` nor production's database, issuer and audience are read.
 
     Raises:
         SettingsError: with everything that is missing or wrong in one line.
@@ -171,7 +179,7 @@ def load_settings(environ: Mapping[str, str], dotenv_path: Path | None, *, dev: 
     known = known_variables(environ, None if dev else dotenv_path)
     values = {name: value for name, value in known.items() if value.strip(" ,")}
     if dev:
-        values = {name: value for name, value in values.items() if not _is_production(name)}
+        values = {name: value for name, value in values.items() if not _is_production(name)} | _DEVELOPMENT
     else:
         values = {**_original_names(values), **values}
     wrong = [] if dev else [text for name, text in _REQUIRED.items() if name not in values]
@@ -185,8 +193,18 @@ def load_settings(environ: Mapping[str, str], dotenv_path: Path | None, *, dev: 
     raise SettingsError("; ".join(wrong))
 
 
+def check_installed() -> None:
+    """Raises SettingsError where the mail server of development mode is not installed."""
+    if find_spec("aiosmtpd") is None:
+        raise SettingsError("development mode needs its mail server: pip install 'assistance-api[sandbox]'")
+
+
 def known_variables(environ: Mapping[str, str], dotenv_path: Path | None) -> dict[str, str]:
-    """The environment over `.env`. Raises SettingsError for a `.env` that is no text."""
+    """The variables of the environment and of `.env`; the environment takes precedence.
+
+    Raises:
+        SettingsError: `.env` is not UTF-8 text.
+    """
     return {**_dotenv(dotenv_path), **environ}
 
 
@@ -194,19 +212,19 @@ def _dotenv(path: Path | None) -> dict[str, str]:
     if path is None or not path.is_file():
         return {}
     try:
-        # No interpolation: a `$` in a password is a dollar sign, and nothing is looked up behind our back.
+        # No interpolation: a `$` in a password is a dollar sign.
         return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{path} cannot be read as UTF-8 text") from None
 
 
 def _is_production(name: str) -> bool:
-    # A watchman that development mode kept quiet would not notice that production is down.
+    # The dead man's switch too: pings of development mode would hide that production is down.
     return name in {f"{_PREFIX}DATABASE_URL", f"{_PREFIX}DEAD_MAN_URL"} or name.startswith(f"{_PREFIX}OIDC_")
 
 
 def _original_names(values: Mapping[str, str]) -> dict[str, str]:
-    """The settings that the original service's names give, without those that are not set."""
+    """The settings that are given by Auth0's names, as in the original service."""
     issuer = values.get("AUTH0_ISSUER") or (f"https://{values['AUTH0_DOMAIN']}/" if "AUTH0_DOMAIN" in values else None)
     given = {
         "ASSISTANCE_OIDC_ISSUER": issuer,

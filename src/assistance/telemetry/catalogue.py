@@ -1,21 +1,20 @@
-"""The list of our metrics: names, labels and what each one tells; `docs/metrics.md` says the same."""
+"""The list of our metrics: names, labels and meanings; `docs/metrics.md` says the same."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 _MILLISECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_SENDING = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
 _PEOPLE = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 14400, 86400, 604800)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Type(StrEnum):
-    """How Prometheus reads it. A `WATCHED` one is a gauge whose figures are asked for, not told."""
+    """How Prometheus reads it."""
 
     COUNTER = "counter"
     HISTOGRAM = "histogram"
     GAUGE = "gauge"
-    WATCHED = "watched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,7 @@ class Metric:
     @property
     def head(self) -> bytes:
         """What the Prometheus text format says before the figures."""
-        kind = Type.GAUGE if self.type is Type.WATCHED else self.type
-        return f"# HELP {self.name} {self.text}\n# TYPE {self.name} {kind}\n".encode()
+        return f"# HELP {self.name} {self.text}\n# TYPE {self.name} {self.type}\n".encode()
 
 
 def _counter(name: str, text: str, *labels: str) -> Metric:
@@ -48,43 +46,43 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
     return Metric(name, Type.HISTOGRAM, text, labels, buckets)
 
 
-def _watched(name: str, text: str, *labels: str) -> Metric:
-    return Metric(name, Type.WATCHED, text, labels)
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Type.GAUGE, text, labels)
 
 
 _REQUESTS = (
-    _counter("assistance_requests_total", "Requests for assistance, by what became of them.", "topic", "outcome"),
-    _histogram("assistance_accept_seconds", "From the request's arrival until it is on stable storage.", _MILLISECONDS),
+    _counter("assistance_requests_total", "Requests for assistance, by outcome.", "topic", "outcome"),
+    _histogram("assistance_accept_seconds", "From a valid request until it is on stable storage.", _MILLISECONDS),
     _histogram("assistance_notified_seconds", "From acceptance until a person's channel has it.", _PEOPLE, "topic"),
     _histogram("assistance_claimed_seconds", "From acceptance until a person has claimed it.", _PEOPLE, "topic"),
-    _watched("assistance_oldest_unclaimed_seconds", "Age of the oldest open request that nobody has claimed.", "topic"),
+    _gauge("assistance_oldest_unclaimed_seconds", "Age of the oldest open request that nobody has claimed.", "topic"),
     _counter("assistance_http_responses_total", "Answers, by status; health paths not counted.", "status"),
 )
 _DELIVERIES = (
     _counter(
-        "assistance_deliveries_total", "Tries to deliver, by their outcome and reason.", "channel", "outcome", "reason"
+        "assistance_deliveries_total", "Attempts to deliver, by outcome and reason.", "channel", "outcome", "reason"
     ),
-    _histogram("assistance_delivery_seconds", "How long one try to deliver took.", _SENDING, "channel"),
-    _watched("assistance_waiting", "Messages owed to the channel by now that it has not taken yet.", "channel"),
-    _watched(
+    _histogram("assistance_delivery_seconds", "How long one attempt to deliver took.", _SECONDS, "channel"),
+    _gauge("assistance_waiting", "Messages that are due on the channel and not delivered yet.", "channel"),
+    _gauge(
         "assistance_oldest_undelivered_seconds", "Age of the oldest message that is due and not delivered.", "channel"
     ),
-    _watched("assistance_channel_parked", "1 while the channel is parked because it is misconfigured.", "channel"),
-    _watched("assistance_breaker_open", "1 while this process gives the channel rest: it does not answer.", "channel"),
-    _watched("assistance_dispatch_beat_age_seconds", "How long ago this process's dispatch loop last went round."),
+    _gauge("assistance_channel_parked", "1 while the channel is parked because it is misconfigured.", "channel"),
+    _gauge(
+        "assistance_breaker_open",
+        "1 while this process pauses sending, because the channel does not answer.",
+        "channel",
+    ),
+    _gauge("assistance_dispatch_beat_age_seconds", "Time since this process's dispatch loop last ran."),
     _counter("assistance_leases_lost_total", "Leases that this process could not renew in time."),
 )
 _HOUSE = (
-    Metric(
-        "assistance_config_last_reload_successful",
-        Type.GAUGE,
-        "1 when the last reading of the routing file succeeded.",
-    ),
-    Metric("assistance_config_last_reload_timestamp_seconds", Type.GAUGE, "When the routing file in use was read."),
+    _gauge("assistance_config_last_reload_successful", "1 when the last reading of the routing file succeeded."),
+    _gauge("assistance_config_last_reload_timestamp_seconds", "When the routing file in use was read."),
     _counter("assistance_jwks_fetches_total", "Fetches of the issuer's keys, `succeeded` or `failed`.", "outcome"),
     _histogram("assistance_commit_batch_size", "Writes that one commit to the store carried.", _SIZES),
-    _watched("assistance_audit_findings", "What the last audit found wrong, by kind; 0 when all is well.", "kind"),
-    _watched("assistance_audit_timestamp_seconds", "When the last audit of this process ended."),
+    _gauge("assistance_audit_findings", "What the last audit found wrong, by kind; 0 when all is well.", "kind"),
+    _gauge("assistance_audit_timestamp_seconds", "When the last audit of this process ended."),
 )
 CATALOGUE = (*_REQUESTS, *_DELIVERIES, *_HOUSE)
 """Every metric that we have, in the order of the documentation."""

@@ -1,9 +1,8 @@
-"""Exceptions as log fields: what broke and where, without what was said.
+"""Exceptions as log fields: what broke and where, without what the exception quotes.
 
-The rule: the type and the stack frames of an exception are always told; its text only when it cannot hold customer
-text or a secret. That is so for exceptions defined in this package, whose texts are ours and never carry either, and
-for what the operating system reports by number (its own word for the number, without file or host names). The text of
-every other exception is left out: drivers, parsers and validators quote their input.
+Secrets: drivers, parsers and validators quote their input. So the type and the stack frames of an exception are always
+logged, its text only if it is an exception of this package, whose texts hold no customer text and no secret, or an
+`OSError` with a number (the system's text for the number, without file or host names).
 """
 
 import errno
@@ -29,7 +28,7 @@ def name_of(error: BaseException) -> str:
 
 
 def safe_text(error: BaseException) -> str | None:
-    """The exception's text if the rule of this module lets it be told, else None."""
+    """The exception's text if the rule of this module allows it, else None."""
     if type(error).__module__.partition(".")[0] == _OURS:
         return str(error) or None
     if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
@@ -38,26 +37,26 @@ def safe_text(error: BaseException) -> str | None:
 
 
 def _type(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    cls = type(error)
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _one(error: BaseException) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": _type(error)}
+    described: dict[str, Any] = {"type": _type(error)}
     if (text := safe_text(error)) is not None:
-        told["text"] = text
+        described["text"] = text
     if isinstance(error, BaseExceptionGroup):
-        told["members"] = [name_of(member) for member in error.exceptions[:_CHAIN]]
-    told["frames"] = _frames(error.__traceback__)
-    return told
+        described["members"] = [name_of(member) for member in error.exceptions[:_CHAIN]]
+    described["frames"] = _frames(error.__traceback__)
+    return described
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
     link: BaseException | None = error
-    while link is not None and id(link) not in seen and len(seen) < _CHAIN:
+    for _ in range(_CHAIN):  # a chain may lead back to itself
+        if link is None:
+            return
         yield link
-        seen.add(id(link))
         explicit = link.__cause__ is not None or link.__suppress_context__
         link = link.__cause__ if explicit else link.__context__
 
@@ -68,5 +67,5 @@ def _frames(traceback: TracebackType | None) -> list[str]:
         code = traceback.tb_frame.f_code
         frames.append(f"{code.co_filename}:{traceback.tb_lineno} in {code.co_name}")
         traceback = traceback.tb_next
-    # Where it broke is at the end: a recursion without end keeps both ends, not its middle.
+    # Recursion without end: both ends are kept; where it broke is the last frame.
     return frames if len(frames) <= _FRAMES else [*frames[: _FRAMES // 2], "…", *frames[-_FRAMES // 2 :]]

@@ -1,7 +1,7 @@
-"""One event, one line: JSON for an aggregator, or text for a person, whatever stands in a field."""
+"""An event as one line: JSON for an aggregator, text for a terminal, whatever stands in a field."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
@@ -11,84 +11,73 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from structlog.typing import EventDict
+
 _LONGEST_LINE = 32_768
 _LONGEST_TEXT = 1_024
 _DEPTH = 8
 _MEMBERS = 100
 _WIDEST_INTEGER = 1 << 256
-_TEXTUAL = (PurePath, UUID, date, IPv4Address, IPv6Address)
-_COLORS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
 
-def json_line(event: Mapping[str, Any]) -> bytes:
-    r"""The event as one JSON object and a line feed, in ASCII, so that no reader splits it elsewhere.
+def json_line(event: Mapping[str, Any], default: object = None) -> bytes:  # noqa: ARG001 - `JSONRenderer` passes one
+    """The event as one JSON object and a line feed: a serializer for structlog's `JSONRenderer`.
 
-    Objects without a plain form are named by their type, never by their `repr`, which may hold anything. Lone
-    surrogates become `?`: strict readers refuse them, escaped or not.
+    In ASCII: some readers split lines at U+2028 too. Secrets: an object without a plain form is named by its type,
+    never by its `repr`. Lone surrogates become `?`: strict readers refuse them, escaped or not.
     """
     try:
-        line = _encode(event)
+        line = _ascii(event)
     except (TypeError, ValueError, RecursionError, UnicodeError):
-        line = _encode(_plain(event))
+        event = _plain(event)
+        line = _ascii(event)
     if len(line) > _LONGEST_LINE:
-        line = _encode(_plain(event))
+        event = _plain(event)
+        line = _ascii(event)
     if "\\ud" in line:
-        line = _encode(json.loads(line, object_pairs_hook=_without_surrogates))
+        line = _ascii(json.loads(_unicode(event).encode("utf-8", "replace")))
     return line.encode("ascii") + b"\n"
 
 
-def text_line(event: Mapping[str, Any], *, color: bool) -> bytes:
-    """The event as a line for a person: time, level, what happened, then the fields; an exception on lines below."""
-    plain = {str(name): value for name, value in json.loads(json_line(event)).items()}
-    level = str(plain.pop("level", ""))
-    time = str(plain.pop("timestamp", ""))[11:23]
-    failures = plain.pop("exception", [])
-    logger = plain.pop("logger", "")
-    head = f"{level:<8}"
-    head = f"\x1b[{_COLORS.get(level, '0')}m{head}\x1b[0m" if color else head
-    fields = " ".join(f"{name}={_shown(value)}" for name, value in plain.items() if name != "event")
-    lines = [f"{time} {head} {_shown(plain.get('event'))} {fields} [{logger}]"]
-    for failure in failures if isinstance(failures, list) else []:
-        lines.append(f"    {failure['type']}: {failure.get('text', '')}")
-        lines += [f"      {frame}" for frame in failure["frames"]]
-    return ("\n".join(lines) + "\n").encode()
+def printable(_logger: object, _level: str, event: EventDict) -> EventDict:
+    """A processor before structlog's `ConsoleRenderer`: plain values, and no character that a terminal obeys."""
+    plain = {name: _escaped(value) for name, value in json.loads(json_line(event)).items()}
+    if errors := plain.get("exception"):
+        plain["exception"] = "\n".join(
+            "\n  ".join((f"{error['type']}: {error.get('text', '')}", *error["frames"])) for error in errors
+        )
+    return plain
 
 
-def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if text.isprintable() else json.dumps(text)
-
-
-def _plain_object(value: object) -> Any:
-    if isinstance(value, (bytes, bytearray)):
-        return value[:_LONGEST_TEXT].decode("utf-8", "backslashreplace")
-    if isinstance(value, _TEXTUAL):
-        return str(value)
-    if isinstance(value, (set, frozenset, Mapping)):
-        return _members(value, _DEPTH)
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+def _escaped(value: Any) -> Any:
+    return repr(value)[1:-1] if isinstance(value, str) and not value.isprintable() else value
 
 
 def _plain(value: object, depth: int = _DEPTH) -> Any:
-    """A copy that any JSON writer takes: finite, shallow, short, with text for keys."""
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, str):
-        return value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
-    if value is None or isinstance(value, (bool, int, float)):
-        return _finite(value)
-    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
-        return _members(value, depth)
-    return _plain_object(value)
+    """A copy that any JSON encoder takes: finite, shallow, short, with text for keys, without any `repr`."""
+    match value:
+        case Enum():
+            plain = _plain(value.value, depth)
+        case str() if len(value) > _LONGEST_TEXT:
+            plain = f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
+        case int() if abs(value) >= _WIDEST_INTEGER:
+            plain = "<int>"
+        case float() if not isfinite(value):
+            plain = str(value)
+        case None | str() | int() | float():
+            plain = value
+        case bytes() | bytearray():
+            plain = value[:_LONGEST_TEXT].decode("utf-8", "backslashreplace")
+        case PurePath() | UUID() | date() | IPv4Address() | IPv6Address():
+            plain = str(value)
+        case Mapping() | list() | tuple() | set() | frozenset():
+            plain = _members(value, depth)
+        case _:
+            plain = f"<{type(value).__module__}.{type(value).__qualname__}>"
+    return plain
 
 
-def _finite(value: float | None) -> float | str | None:
-    if isinstance(value, int) and abs(value) >= _WIDEST_INTEGER:
-        return "<int>"
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
-
-
-def _members(value: Mapping[Any, Any] | Iterable[Any], depth: int) -> Any:
+def _members(value: Mapping[Any, Any] | Collection[Any], depth: int) -> Any:
     if depth == 0:
         return "…"
     if isinstance(value, Mapping):
@@ -97,16 +86,5 @@ def _members(value: Mapping[Any, Any] | Iterable[Any], depth: int) -> Any:
     return [_plain(member, depth - 1) for member in islice(value, _MEMBERS)]
 
 
-def _without_surrogates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {_paired(name): _paired(value) for name, value in pairs}
-
-
-def _paired(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [_paired(member) for member in value]
-    return value
-
-
-_encode = json.JSONEncoder(default=_plain_object, allow_nan=False, separators=(",", ":")).encode
+_ascii = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":")).encode
+_unicode = json.JSONEncoder(default=_plain, ensure_ascii=False).encode

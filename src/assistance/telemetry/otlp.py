@@ -45,9 +45,9 @@ def resource(environ: Mapping[str, str], service_version: str) -> Resource:
 
 @contextlib.contextmanager
 def sdk_environment(environ: Mapping[str, str]) -> Iterator[None]:
-    """While the SDK's parts are built, the process's environment says what the settings say.
+    """Put the settings' `OTEL_*` variables into the process's environment while the SDK's parts are built.
 
-    The SDK reads its many variables from the process and nowhere else; `.env` would not reach it.
+    The SDK reads its many variables from there and nowhere else; it does not know `.env`.
 
     Raises:
         SettingsError: the SDK refuses what they say.
@@ -64,7 +64,7 @@ def sdk_environment(environ: Mapping[str, str]) -> Iterator[None]:
 
 
 def within(timeout: float, work: Callable[[], object]) -> None:
-    """Do blocking `work` for `timeout` seconds at most: a collector that hangs does not hold up the end."""
+    """Run `work`, which blocks, and wait `timeout` seconds at most: a collector that hangs does not delay the exit."""
     thread = threading.Thread(target=work, name="telemetry-shutdown", daemon=True)
     thread.start()
     thread.join(timeout)

@@ -1,21 +1,24 @@
 """Spans: exported when the environment says where to, and free of cost when it does not."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from opentelemetry.trace import NoOpTracer, Tracer, TracerProvider
+from opentelemetry.trace import NoOpTracer, Tracer
 
 from assistance.telemetry.otlp import exporters, resource, sdk_environment, within
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
 
 class Tracing:
-    """Where tracers come from; one that goes nowhere until `provider` is set.
+    """Where tracers come from.
 
     Args:
         provider: None when nothing is exported; FastAPI's own telemetry takes it as `tracer_provider`.
     """
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
-        """See the class."""
+    def __init__(self, provider: "TracerProvider | None" = None) -> None:
         self.provider = provider
 
     def tracer(self, name: str) -> Tracer:
@@ -25,7 +28,7 @@ class Tracing:
     def shutdown(self, timeout: float = 2.0) -> None:
         """Export what is left, for `timeout` seconds at most."""
         if self.provider is not None:
-            within(timeout, getattr(self.provider, "shutdown"))  # noqa: B009 - the SDK's, not the API's
+            within(timeout, self.provider.shutdown)
             self.provider = None
 
 
@@ -40,11 +43,11 @@ def set_up_tracing(environ: Mapping[str, str], service_version: str) -> Tracing:
         return Tracing()
     # Imported here: without an exporter nobody pays for them.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-    from opentelemetry.sdk import trace as sdk  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter  # noqa: PLC0415
 
     with sdk_environment(environ):
-        provider = sdk.TracerProvider(resource=resource(environ, service_version), shutdown_on_exit=False)
+        provider = TracerProvider(resource=resource(environ, service_version), shutdown_on_exit=False)
         if "otlp" in chosen:
             provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         if "console" in chosen:

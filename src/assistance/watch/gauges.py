@@ -10,15 +10,15 @@ from assistance.watch.backlog import BacklogWatch
 
 def watch(metrics: Metrics, backlog: BacklogWatch, auditor: Auditor, dispatcher: Dispatcher | None) -> None:
     """Let the gauges have their figures from memory: a scrape asks nobody else."""
-    metrics.watch("assistance_waiting", backlog.waiting)
-    metrics.watch("assistance_oldest_undelivered_seconds", backlog.oldest_undelivered)
-    metrics.watch("assistance_oldest_unclaimed_seconds", backlog.oldest_unclaimed)
-    metrics.watch("assistance_channel_parked", backlog.parked)
-    metrics.watch("assistance_audit_findings", lambda: auditor.findings)
-    metrics.watch("assistance_audit_timestamp_seconds", lambda: _ended(auditor))
+    metrics.observe("assistance_waiting", backlog.waiting)
+    metrics.observe("assistance_oldest_undelivered_seconds", backlog.oldest_undelivered)
+    metrics.observe("assistance_oldest_unclaimed_seconds", backlog.oldest_unclaimed)
+    metrics.observe("assistance_channel_parked", backlog.parked)
+    metrics.observe("assistance_audit_findings", lambda: auditor.findings)
+    metrics.observe("assistance_audit_timestamp_seconds", lambda: _ended(auditor))
     if dispatcher is not None:
-        metrics.watch("assistance_breaker_open", lambda: _breakers(dispatcher))
-        metrics.watch("assistance_dispatch_beat_age_seconds", lambda: {"": dispatcher.seconds_since_beat})
+        metrics.observe("assistance_breaker_open", lambda: _breakers(dispatcher))
+        metrics.observe("assistance_dispatch_beat_age_seconds", lambda: {"": dispatcher.seconds_since_beat})
 
 
 def _ended(auditor: Auditor) -> Mapping[str, float]:

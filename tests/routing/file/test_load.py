@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.routing.files import DAY, ENVIRON, GOOD, MONDAY_TEN
 
-from assistance.channels import channel_class, channel_types
+from assistance.channels import channel_class
 from assistance.model import Condition, When
 from assistance.routing import Callback, Problem, Routing, RoutingError, Step, Topic, load, parse_hours
 from assistance.settings import Secret
@@ -174,7 +174,7 @@ def test_whatever_is_written_is_taken_or_refused_with_problems(file: Path, data:
 
 
 @pytest.fixture
-def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package is installed that brings the channel type `fragile`."""
     info = tmp_path / "fragile-1.0.dist-info"
     info.mkdir()
@@ -183,11 +183,6 @@ def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         "[assistance.channels]\nfragile = tests.routing.fragile:Fragile\ngone = tests.routing.gone:Gone\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    for cached in (channel_types, channel_class):
-        cached.cache_clear()
-    yield
-    for cached in (channel_types, channel_class):
-        cached.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Connection, text
+from tests.fakes.cluster import BINARIES, cluster
 from tests.fakes.postgres import Postgres
-from tests.store.asks import ME, NOW, ask, dequeue, new, notice, request
+from tests.store.asks import NOW, ask, dequeue, new, notice, request
 
 from assistance.store import Store, StoreRefusedError, StoreUnavailableError, migrate, open_store
 from assistance.store.engine import migrations, postgresql
@@ -45,17 +46,12 @@ def test_a_database_that_may_lose_what_it_confirmed_is_refused(postgres: Postgre
     assert "synchronous_commit=off" in refusal(postgres.at(database))
 
 
-def test_a_server_that_does_not_sync_is_refused(postgres: Postgres, database: str):
+@pytest.mark.skipif(BINARIES is None, reason="PostgreSQL's programs are not installed")
+def test_a_server_that_does_not_sync_is_refused():
     """`fsync=off` is for data that may be lost."""
-    if not postgres.own:
-        pytest.skip("changes a setting of the whole server")
-    postgres.run("ALTER SYSTEM SET fsync = off")
-    postgres.run("SELECT pg_reload_conf()")
-    try:
-        assert "fsync=off" in refusal(postgres.at(database))
-    finally:
-        postgres.run("ALTER SYSTEM RESET fsync")
-        postgres.run("SELECT pg_reload_conf()")
+    with cluster() as server:
+        server.make("fsync = off\n")
+        assert "fsync=off" in refusal(server.url)
 
 
 def test_an_old_server_is_refused(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch):
@@ -221,7 +217,7 @@ async def test_a_server_that_became_unsafe_meanwhile_is_not_written_to(store: St
 
 
 async def test_a_dispatcher_in_another_process_is_woken_by_what_is_due(store: Store, postgres: Postgres, database: str):
-    """At once, and again after its connection was cut; what was handed over sends no notification."""
+    """At once, and again after its connection was cut."""
     heard = asyncio.Event()
     other = open_store(postgres.at(database))
     listening = asyncio.ensure_future(other.listen(heard.set))
@@ -244,11 +240,9 @@ async def _hear(heard: asyncio.Event) -> None:
 
 
 async def test_many_accepts_send_few_notifications(store: Store, postgres: Postgres, database: str):
-    """Never one an accept, and none for what this process sends itself or what is due later."""
+    """Never one an accept, and none for what is due later."""
     with psycopg.connect(postgres.at(database), autocommit=True) as listener:
         listener.execute("LISTEN assistance_due")
-        of = request()
-        await store.accept(new(of=of, lease=ME, handed=frozenset({1})))
         of = request()
         await store.accept(new(notice(of, 1, due_at=NOW + 60), of=of))
         assert list(listener.notifies(timeout=0.2)) == []

@@ -20,7 +20,7 @@ from tests.store.asks import (
     status,
 )
 
-from assistance.model import Attempt, EventType, Outcome, State, Status
+from assistance.model import Actor, Attempt, EventType, Outcome, State, Status
 from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recorded, Recovery, Retry, Store
 from assistance.store.queue.outcomes import PARKED_KEPT
 
@@ -143,7 +143,7 @@ async def test_no_event_is_older_than_the_one_before_it(store: Store, state: Sta
     """Where a person acts during a send, the outcome's event has the later instant."""
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
-    command = Command(accepted.request.id, "api:bot", NOW + 9)
+    command = Command(accepted.request.id, Actor("api", "bot"), NOW + 9)
     await store.follow_up(FollowUp(command, "and soon"))
     assert all(
         await asyncio.gather(*(record_outcome(store, each, state, at=NOW + n) for n, each in enumerate(jobs, 1)))
@@ -199,6 +199,6 @@ async def test_an_outcome_of_before_does_not_end_a_delivery_that_is_sent_again(s
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.DELIVERED)
-    await store.retry(Retry(Command(accepted.request.id, "api:op", NOW + 2), 1, frozenset({State.DELIVERED})))
+    await store.retry(Retry(Command(accepted.request.id, Actor("api", "op"), NOW + 2), 1, frozenset({State.DELIVERED})))
     assert await record_outcome(store, job, State.DELIVERED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.PENDING]

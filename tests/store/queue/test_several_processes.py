@@ -27,7 +27,7 @@ from tests.store.asks import (
     status,
 )
 
-from assistance.model import EventType, Kind, State, Status
+from assistance.model import Actor, EventType, Kind, State, Status
 from assistance.store import Acceptance, Command, Erasure, FollowUp, Lease, Store, open_store
 
 Change = Callable[[Store], Coroutine[None, None, object]]
@@ -140,11 +140,11 @@ async def test_two_failures_in_two_processes_start_the_failover(stores: list[Sto
 
 
 def _follow_up(request_id: str) -> Change:
-    return lambda store: store.follow_up(FollowUp(Command(request_id, "api:bot", NOW), "and my name is Ana"))
+    return lambda store: store.follow_up(FollowUp(Command(request_id, Actor("api", "bot"), NOW), "and my name is Ana"))
 
 
 def _erase(request_id: str) -> Change:
-    return lambda store: store.erase(Erasure(Command(request_id, "api:op", NOW), {"slack"}))
+    return lambda store: store.erase(Erasure(Command(request_id, Actor("api", "op"), NOW), {"slack"}))
 
 
 def _say_more(_request_id: str) -> Change:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from tests.store.asks import (
     ALL,
-    ME,
     NOW,
     WEEK,
     ask,
@@ -24,16 +23,12 @@ from tests.store.asks import (
     status,
 )
 
-from assistance.model import MOST_FOLLOW_UPS, Customer, EventType, Kind, Link, Priority, State, Status
+from assistance.model import MOST_FOLLOW_UPS, Actor, Customer, EventType, Kind, Link, Priority, State, Status
 from assistance.store import (
     Acceptance,
     Command,
     FollowUp,
-    Freeze,
     KeyReusedError,
-    NewRequest,
-    Park,
-    Recorded,
     Store,
     TooManyFollowUpsError,
     Unpark,
@@ -61,7 +56,7 @@ async def test_a_request_comes_back_as_it_was_accepted(store: Store):
     assert (accepted.how, accepted.request, accepted.deliveries) == (Acceptance.CREATED, of, owed)
     assert await store.get(of.id) == (of, owed)
     assert [(event.sequence, event.type, event.actor) for event in await events(store, of.id)] == [
-        (1, EventType.ACCEPTED, "api:bot")
+        (1, EventType.ACCEPTED, Actor.of_client("bot"))
     ]
 
 
@@ -149,7 +144,7 @@ async def test_a_request_has_so_many_follow_ups_at_most(store: Store):
     assert len(dequeued) == MOST_FOLLOW_UPS + 2
     assert {type(each) for each in results if isinstance(each, BaseException)} == {TooManyFollowUpsError}
     with pytest.raises(TooManyFollowUpsError):
-        await store.follow_up(FollowUp(Command(dequeued[0], "api:bot", NOW), "one more"))
+        await store.follow_up(FollowUp(Command(dequeued[0], Actor("api", "bot"), NOW), "one more"))
     seen = await store.get(dequeued[0])
     assert seen is not None
     assert len(seen[0].follow_ups) == MOST_FOLLOW_UPS
@@ -177,18 +172,6 @@ async def test_accepts_of_one_conversation_in_one_group_are_one_request(store: S
     [(request_, _)] = await store.page(ALL)
     assert sorted([request_.description or "", *request_.follow_ups], key=int) == [f"{n}" for n in range(20)]
     assert request_.sequence == 20
-
-
-async def test_a_follow_up_in_the_group_of_its_request_reaches_what_was_handed_over(store: Store):
-    """The notice is being sent without that text: it gets an update."""
-    of = request(conversation_id="c")
-    first = NewRequest(of, (notice(of, 1),), render, lease=ME, handed=frozenset({1}))
-    created, followed = await asyncio.gather(store.accept(first), ask(store, conversation_id="c"))
-    assert (created.how, followed.how) == (Acceptance.CREATED, Acceptance.FOLLOW_UP)
-    assert [(each.kind, each.state) for each in followed.deliveries] == [
-        (Kind.NOTICE, State.SENDING),
-        (Kind.UPDATE, State.PENDING),
-    ]
 
 
 @pytest.mark.parametrize("end", [Status.CANCELLED, Status.RESOLVED])
@@ -221,27 +204,6 @@ async def test_a_replay_of_a_follow_up_answers_as_the_first_time(store: Store):
     assert (first.how, again.answer) == (Acceptance.FOLLOW_UP, (200, render(first.request, first.deliveries)))
     assert await status(store, first.request.id) == Status.ACCEPTED
     assert len(await events(store, first.request.id)) == 2
-
-
-async def test_what_is_handed_over_is_leased_in_the_same_commit(store: Store):
-    """No other process leases it, and its outcome counts under the first fence."""
-    of = request()
-    item = NewRequest(of, (notice(of, 1), notice(of, 2, "mail")), render, lease=ME, handed=frozenset({1}))
-    accepted = await store.accept(item)
-    assert [(each.state, each.fence) for each in accepted.deliveries] == [(State.SENDING, 1), (State.PENDING, 0)]
-    assert await deliveries(store, of.id) == list(accepted.deliveries)
-    assert await dequeue(store, "slack") == []
-    assert await record_outcome(store, accepted.deliveries[0], State.DELIVERED) is not Recorded.LATE
-
-
-async def test_nothing_is_handed_over_on_a_channel_that_is_closed(store: Store):
-    """What another process has learned of a channel holds here too: it waits in the store."""
-    await store.freeze(Freeze("slack", NOW + 60))
-    await store.park(Park("mail", "credentials", NOW))
-    of = request()
-    owed = notice(of, 1), notice(of, 2, "mail"), notice(of, 3, "sms")
-    accepted = await store.accept(NewRequest(of, owed, render, lease=ME, handed=frozenset({1, 2, 3})))
-    assert [each.state for each in accepted.deliveries] == [State.PENDING, State.PENDING, State.SENDING]
 
 
 async def test_what_was_planned_as_parked_goes_on_when_the_channel_is_mended(store: Store):

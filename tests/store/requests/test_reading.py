@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 from tests.store.asks import ALL, NOW, ask, deliveries, dequeue, move, notice, record_outcome, request
 
-from assistance.model import State, Status, uuid7
+from assistance.model import Actor, State, Status, uuid7
 from assistance.store import Command, DeliveryFilter, Recovery, RequestFilter, Reroute, Store
 
 
@@ -62,7 +62,7 @@ async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store
     """For a client that may see some topics only; by the filter `topic` it is where it is now. Names are literal."""
     snapshot = (await ask(store, topic="a_b")).request.id
     for topic in ("pricing", "returns"):
-        command = Command(snapshot, "api:desk", NOW)
+        command = Command(snapshot, Actor("api", "desk"), NOW)
         await store.reroute(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
     for seen in ("a_b", "pricing", "returns"):
         assert await ids(store, topics=frozenset({seen, "x"})) == [snapshot]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 from tests.store.asks import ALL, NOW, WEEK, ask, dequeue, events, key, move, new, record_outcome, request
 
-from assistance.model import Attempt, Customer, EventType, Link, Outcome, State, Status
+from assistance.model import Actor, Attempt, Customer, EventType, Link, Outcome, State, Status
 from assistance.store import Acceptance, Command, DeliveryOutcome, Erasure, FollowUp, Recorded, Reply, Retained, Store
 from assistance.store.requests import retention
 
@@ -76,7 +76,7 @@ async def test_what_still_waits_to_be_sent_is_not_erased(store: Store):
 async def test_what_is_said_after_an_erasure_is_erased_too(store: Store, how: str):
     """By whichever call; after the next erasure nothing is left."""
     request_id = await delivered(store, conversation_id="c")
-    command = Command(request_id, "api:desk", NOW + 1)
+    command = Command(request_id, Actor("api", "desk"), NOW + 1)
     await store.erase(Erasure(command, ()))
     if how == "asked":
         assert (await ask(store, conversation_id="c", description="a secret")).request.id == request_id
@@ -97,7 +97,7 @@ async def test_what_is_erased_during_a_send_does_not_come_back_with_the_answer(s
     """A provider quotes what it was sent; how the try ended stays."""
     request_id = (await ask(store, **WORDS)).request.id
     [job] = await dequeue(store)
-    await store.erase(Erasure(Command(request_id, "api:desk", NOW + 1), ()))
+    await store.erase(Erasure(Command(request_id, Actor("api", "desk"), NOW + 1), ()))
     attempt = Attempt(NOW, 0.1, Outcome.FAILED, "rejected", "400", "you said: a secret wish")
     assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW)) is not Recorded.LATE
     [(_, [kept])] = await store.tries(request_id)

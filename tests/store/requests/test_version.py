@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.store.asks import GONE, ME, NOW, ask, dequeue, failover, move, new, notice, outcome, request
 
-from assistance.model import EventType, State, Status
+from assistance.model import Actor, State, Status, Transition
 from assistance.store import (
     ChangedError,
     Command,
@@ -76,13 +76,13 @@ async def test_a_skipped_and_a_retried_delivery(store: Store):
     before = await version(store, of.id)
     assert not await dequeue(store, "mail", at=NOW + 100)
     assert await version(store, of.id) == before + 1
-    again = await store.retry(Retry(Command(of.id, "api:ops", NOW + 101), 2))
+    again = await store.retry(Retry(Command(of.id, Actor("api", "ops"), NOW + 101), 2))
     assert (again.version, await version(store, of.id)) == (before + 3, before + 3)
 
 
 MOVES: dict[str, Callable[[Store, Command], Awaitable[object]]] = {
-    "cancel": lambda store, command: store.move(Move(command, Status.CANCELLED, EventType.CANCELLED)),
-    "claim": lambda store, command: store.move(Move(command, Status.CLAIMED, EventType.CLAIMED)),
+    "cancel": lambda store, command: store.move(Move(command, Transition.CANCEL)),
+    "claim": lambda store, command: store.move(Move(command, Transition.CLAIM)),
     "follow up": lambda store, command: store.follow_up(FollowUp(command, "More")),
     "reply": lambda store, command: store.reply(Reply(command, "Soon")),
     "reroute": lambda store, command: store.reroute(Reroute(command, "pricing", "Pricing", (), None)),
@@ -99,7 +99,7 @@ async def test_a_command_names_the_versions_that_it_is_for(store: Store, name: s
     now = await version(store, of.id)
 
     async def act(*versions: int) -> object:
-        return await MOVES[name](store, Command(of.id, "api:desk", NOW + 2, frozenset(versions)))
+        return await MOVES[name](store, Command(of.id, Actor("api", "desk"), NOW + 2, frozenset(versions)))
 
     for stale in ((), (now - 1, now + 1)):
         with pytest.raises(ChangedError):
@@ -109,5 +109,5 @@ async def test_a_command_names_the_versions_that_it_is_for(store: Store, name: s
     assert await version(store, of.id) > now
     with pytest.raises(ChangedError):
         await MOVES["reply" if name != "cancel" else "erase"](
-            store, Command(of.id, "api:desk", NOW + 3, frozenset({now}))
+            store, Command(of.id, Actor("api", "desk"), NOW + 3, frozenset({now}))
         )

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from assistance.api.openapi.fields import told
 from assistance.api.openapi.schemas import ProblemAnswer
 from assistance.server.problems import MEDIA_TYPE
@@ -34,8 +32,8 @@ _WORDS = {
 
 def documented(
     *problems: int,
-    ok: type[BaseModel] | None = None,
-    created: type[BaseModel] | None = None,
+    ok: type[Any] | None = None,
+    created: type[Any] | None = None,
     no_content: bool = False,
     tells: Mapping[int | str, Sequence[str]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:

@@ -131,15 +131,6 @@ class OwedPage(BaseModel):
     next_cursor: str | None
 
 
-class Replayed(BaseModel):
-    """What was sent again, or would be."""
-
-    dry_run: bool
-    count: int
-    ids: list[str]
-    more: bool = Field(description="Whether there are more: ask again.")
-
-
 class TopicAnswer(BaseModel):
     """What a bot may ask for."""
 

@@ -14,6 +14,14 @@ _ONE_TOPIC = f"{REQUEST}:"
 _READING = frozenset({READ, WORK, MANAGE})
 
 
+class MissingScopeError(Exception):
+    """The token lacks `scope`, which this call needs."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.scope = scope
+
+
 def may_request(principal: Principal, topic: str) -> bool:
     """Whether it may ask for assistance on `topic`, and look after what it asked there; topics are in lower case."""
     topics = topics_for(principal)

@@ -7,11 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
 
-from assistance.model import AssistanceRequest, Delivery, Event, EventType, Snapshot, State
+from assistance.model import Actor, AssistanceRequest, Delivery, Event, EventType, Snapshot
 from assistance.store.engine.bulk import insert_rows, update_rows
 from assistance.store.errors import KeyReusedError, TooManyFollowUpsError
-from assistance.store.queue.lanes import lane_states
-from assistance.store.queue.leases import Lease, lease_columns
 from assistance.store.requests.changing import Command, lock_deliveries, updates_of
 from assistance.store.requests.moves import Conversation, conversation_of, followed_up
 from assistance.store.tables.rows import delivery_row, event_row, request_of, request_row
@@ -33,18 +31,12 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """A request to be accepted with what is owed for it.
-
-    `lease` names the process that sends the deliveries in `handed` at once, from memory. `render` writes the answer
-    that a replay of the same key gets.
-    """
+    """A request to be accepted with what is owed for it; `render` writes the answer that a replay of its key gets."""
 
     request: AssistanceRequest
     deliveries: tuple[Delivery, ...]
     render: Render
     key: IdempotencyKey | None = None
-    lease: Lease | None = None
-    handed: frozenset[int] = frozenset()
 
 
 class Acceptance(StrEnum):
@@ -67,14 +59,8 @@ class Accepted:
 
 @dataclass(slots=True)
 class _Batch:
-    """What a group of accepts writes, gathered before the first insert.
+    """The rows that a group of accepts writes, gathered before the first insert."""
 
-    `now` is the instant of the first, `lease` what is written into the rows of deliveries handed over in memory.
-    """
-
-    now: float
-    lease: dict[str, Any] = field(default_factory=dict)
-    closed: frozenset[str] = frozenset()
     requests: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -84,12 +70,8 @@ class _Batch:
 
 def accept(connection: Connection, items: Sequence[NewRequest]) -> list[Accepted | Exception]:
     """Store each request, unless its key is known or its conversation is open already."""
-    batch = _Batch(min(item.request.created_at for item in items))
-    lease = next((item.lease for item in items if item.lease and item.handed), None)
-    if lease is not None:
-        batch.lease = lease_columns(connection, lease, batch.now)
-        batch.closed = frozenset(lane.channel for lane in lane_states(connection) if lane.closed(batch.now))
-    known = _known_keys(connection, [(item.request.client, item.key.key) for item in items if item.key], batch.now)
+    batch, now = _Batch(), min(item.request.created_at for item in items)
+    known = _known_keys(connection, [(item.request.client, item.key.key) for item in items if item.key], now)
     open_ = _open_conversations(connection, {c for item in items if (c := conversation_of(item.request))})
     results = [_accept_one(item, known, open_, batch) for item in items]
     _write(connection, batch)
@@ -126,27 +108,17 @@ def _accept_one(
 
 def _create(item: NewRequest, batch: _Batch) -> Accepted:
     request = item.request
-    leased = []
-    for delivery in item.deliveries:
-        row = delivery_row(delivery, request.priority)
-        if delivery.n in item.handed and delivery.channel not in batch.closed:
-            row |= batch.lease
-            row["fence"] = 1
-            leased.append(replace(delivery, state=State.SENDING, fence=1))
-        else:
-            leased.append(delivery)
-        batch.deliveries.append(row)
     batch.requests.append(request_row(request))
-    batch.events.append(
-        event_row(Event(request.id, 1, EventType.ACCEPTED, request.created_at, f"api:{request.client}"))
-    )
-    return Accepted(Acceptance.CREATED, request, tuple(leased))
+    batch.deliveries.extend(delivery_row(delivery, request.priority) for delivery in item.deliveries)
+    actor = Actor.of_client(request.client)
+    batch.events.append(event_row(Event(request.id, 1, EventType.ACCEPTED, request.created_at, actor)))
+    return Accepted(Acceptance.CREATED, request, item.deliveries)
 
 
 def _follow_up(item: NewRequest, found: Snapshot, batch: _Batch) -> Accepted:
     """Add what the customer says now to the open request, and enqueue its updates."""
     new = item.request
-    command = Command(found.request.id, f"api:{new.client}", new.created_at)
+    command = Command(found.request.id, Actor.of_client(new.client), new.created_at)
     request, event = followed_up(found.request, command, new.description or "")
     updates = updates_of(request, found.deliveries, new.created_at)
     row = request_row(request)

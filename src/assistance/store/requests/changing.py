@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from assistance.model import AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
+from assistance.model import Actor, AssistanceRequest, Delivery, Event, EventType, Kind, Snapshot, State
 from assistance.store.errors import ChangedError, ConflictError, NotFoundError
 from assistance.store.queue.leases import change_to
 from assistance.store.tables.rows import by_request, delivery_of, delivery_row, event_row, request_of, request_row
@@ -19,7 +19,7 @@ class Command:
     """What `actor` does to one request at `now`, if its version is one of `if_match`; None: whatever it is."""
 
     request_id: str
-    actor: str
+    actor: Actor
     now: float
     if_match: frozenset[int] | None = None
 

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, insert, select, tuple_, update
 
 from assistance.model import (
     MOST_FOLLOW_UPS,
-    MOVES,
     OPEN,
     AssistanceRequest,
     Claim,
@@ -18,6 +17,7 @@ from assistance.model import (
     Snapshot,
     State,
     Status,
+    Transition,
 )
 from assistance.store.engine.writer import each
 from assistance.store.errors import ConflictError, NoSuchDeliveryError, TooManyFollowUpsError
@@ -47,11 +47,10 @@ Conversation = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Takes the request to `status`, by an event of `type`; None: back to where it was before a claim."""
+    """Makes a transition."""
 
     command: Command
-    status: Status | None
-    type: EventType
+    transition: Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +91,15 @@ class Retry:
 
 @commanded
 def move(connection: Connection, item: Move) -> Snapshot:
-    """Change the status, where `MOVES` allows it."""
-    origins = {before for before, after in MOVES.items() if item.status in after}
-    found = lock_request(connection, item.command, origins if item.status else {Status.CLAIMED})
-    before = found.request
-    changes: dict[str, Any] = {"status": item.status}
-    if item.status is None:
+    """Change the status, where the transition allows it."""
+    found = lock_request(connection, item.command, item.transition.allowed)
+    before, status = found.request, item.transition.status
+    changes: dict[str, Any] = {"status": status}
+    if status is None:
         changes = {"status": _unclaimed(before), "claim": None}
-    elif item.type is EventType.CLAIMED:
+    elif status is Status.CLAIMED:
         changes["claim"] = Claim(item.command.actor, item.command.now)
-    after, event = advanced(before, item.command, item.type, **changes)
+    after, event = advanced(before, item.command, item.transition.event, **changes)
     if after.status in OVER:
         found = Snapshot(before, skip_waiting(connection, found.deliveries))
     return announce(connection, found, after, event)

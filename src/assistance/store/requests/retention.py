@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, 
 
 from assistance.model import (
     OWED,
+    Actor,
     AssistanceRequest,
     Delivery,
     Event,
@@ -98,7 +99,7 @@ def _oldest(connection: Connection, which: ColumnElement[bool], before: float) -
     return list(connection.execute(query).scalars())
 
 
-def _erase(connection: Connection, request_ids: Collection[str], now: float, actor: str | None = None) -> None:
+def _erase(connection: Connection, request_ids: Collection[str], now: float, actor: Actor | None = None) -> None:
     """Erase what customers wrote in these locked requests, what people replied, and what providers may have quoted."""
     if not request_ids:
         return

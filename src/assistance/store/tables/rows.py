@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import RowMapping
 
 from assistance.model import (
+    Actor,
     AssistanceRequest,
     Attempt,
     Claim,
@@ -72,7 +73,7 @@ def request_row(request: AssistanceRequest) -> dict[str, Any]:
         links=_dump([[link.label, link.url] for link in request.links]),
         metadata=_dump(request.metadata),
         priority=str(request.priority),
-        claimed_by=request.claim.actor if request.claim else None,
+        claimed_by=str(request.claim.actor) if request.claim else None,
         claimed_at=request.claim.at if request.claim else None,
     )
 
@@ -87,7 +88,7 @@ def request_of(row: RowMapping) -> AssistanceRequest:
         links=tuple(Link(label, url) for label, url in json.loads(links)) if (links := row["links"]) else (),
         metadata=json.loads(metadata) if (metadata := row["metadata"]) else {},
         priority=Priority(row["priority"]),
-        claim=Claim(row["claimed_by"], row["claimed_at"]) if row["claimed_by"] else None,
+        claim=Claim(Actor.parse(row["claimed_by"]), row["claimed_at"]) if row["claimed_by"] else None,
     )
 
 
@@ -129,7 +130,7 @@ def event_row(event: Event) -> dict[str, Any]:
         "sequence": event.sequence,
         "type": str(event.type),
         "at": event.at,
-        "actor": event.actor,
+        "actor": str(event.actor) if event.actor else None,
         "data": _dump(event.data) or "{}",
     }
 
@@ -141,9 +142,8 @@ def rerouted_from(topic: str) -> str:
 
 def event_of(row: RowMapping) -> Event:
     """The event behind a row of `events`."""
-    return Event(
-        row["request_id"], row["sequence"], EventType(row["type"]), row["at"], row["actor"], json.loads(row["data"])
-    )
+    actor = Actor.parse(row["actor"]) if row["actor"] else None
+    return Event(row["request_id"], row["sequence"], EventType(row["type"]), row["at"], actor, json.loads(row["data"]))
 
 
 def attempt_row(request_id: str, n: int, fence: int, attempt: Attempt) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _split(url: str) -> SplitResult | None:
     return parts if usable and not parts.path.strip("/") and not parts.fragment else None
 
 
-async def speak(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
+async def run_session(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
     """Connect, encrypt, log in, then `act`; what it returns is returned.
 
     Args:

@@ -1,7 +1,7 @@
-"""What a channel talks to in the contract suite, and how the suite finds it.
+"""The fake provider that a channel sends to in the contract suite, and how the suite finds it.
 
 A channel whose settings hold one URL gets the general HTTP server of this module. Any other brings a module of its own
-name in `tests/channels/far_sides`, with a class `FarSide`.
+name in `tests/channels/providers`, with a class `Provider`.
 """
 
 import importlib
@@ -30,10 +30,10 @@ HTTP_VERDICTS: Mapping[int, type[Verdict]] = {
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message as it came in.
+    """One message as it arrived.
 
-    `key` tells a repeat from another message; `text` is all that a person can read; `markup` is what the reader's
-    program interprets, as it came; `headers` are the names of the headers, in lower case.
+    `key` is the same for two tries of one message; `text` is all that a person can read; `markup` is what the reader's
+    program interprets, unchanged; `headers` are the names of the headers, in lower case.
     """
 
     key: str
@@ -42,10 +42,10 @@ class Arrival:
     headers: frozenset[str] = frozenset()
 
 
-class FarSide(ABC):
-    """`async with` it: it is there, well, and remembers what came in, until it is told to misbehave.
+class FakeProvider(ABC):
+    """Inside `async with` it listens, accepts every message and records it, until a test makes it fail.
 
-    One of a channel that no person reads need not be able to misbehave.
+    For a channel that no person reads, the methods that make it fail need not be there.
     """
 
     @abstractmethod
@@ -53,9 +53,9 @@ class FarSide(ABC):
         """`authority` is trusted by the service."""
 
     verdicts: ClassVar[Mapping[int, type[Verdict]]] = HTTP_VERDICTS
-    """What each of its refusals must end in."""
-    tells_when: ClassVar[bool] = True
-    """Whether it can say how long to wait when it limits."""
+    """The status or code of each refusal, and the verdict that it must become."""
+    says_when: ClassVar[bool] = True
+    """Whether its answer can say how long to wait when it limits."""
 
     @property
     @abstractmethod
@@ -75,19 +75,19 @@ class FarSide(ABC):
     @property
     @abstractmethod
     def arrivals(self) -> list[Arrival]:
-        """What came in, oldest first."""
+        """The messages that arrived, oldest first."""
 
     @property
     def reached(self) -> bool:
         """Whether a send has begun."""
         raise NotImplementedError
 
-    def refuse(self, status: int, telling: str = "") -> None:
-        """Answer everything with this status, and say this."""
+    def refuse(self, status: int, text: str = "") -> None:
+        """Answer everything with this status and this text."""
         raise NotImplementedError
 
     def limit(self, seconds: int) -> None:
-        """Take nothing more for so long."""
+        """Accept nothing more for so many seconds."""
         raise NotImplementedError
 
     def hang(self) -> None:
@@ -98,7 +98,7 @@ class FarSide(ABC):
         """Answer nonsense."""
         raise NotImplementedError
 
-    async def leave(self) -> None:
+    async def stop(self) -> None:
         """Refuse connections."""
         raise NotImplementedError
 
@@ -111,18 +111,18 @@ class FarSide(ABC):
     ) -> None: ...
 
 
-def far_side_of(name: str, channel: type[Channel]) -> type[FarSide]:
-    """The far side of a channel; fails the test, saying what to do, when there is none."""
-    own = f"tests.channels.far_sides.{name}"
+def provider_of(name: str, channel: type[Channel]) -> type[FakeProvider]:
+    """The fake provider of a channel. Where there is none, the test fails and its message says what to write."""
+    own = f"tests.channels.providers.{name}"
     if importlib.util.find_spec(own):
-        found: type[FarSide] = importlib.import_module(own).FarSide
+        found: type[FakeProvider] = importlib.import_module(own).Provider
         return found
     if sum(_is_url(field) for field in channel.model_fields.values()) != 1:
-        pytest.fail(f"{name} has not exactly one URL among its fields: write tests/channels/far_sides/{name}.py")
+        pytest.fail(f"{name} has not exactly one URL among its fields: write tests/channels/providers/{name}.py")
     return general(channel)
 
 
-def general(channel: type[Channel]) -> type[FarSide]:
+def general(channel: type[Channel]) -> type[FakeProvider]:
     """An HTTP server for a channel with one URL; the other required fields are filled by their examples or types."""
 
     class General(_General):
@@ -131,12 +131,12 @@ def general(channel: type[Channel]) -> type[FarSide]:
     return General
 
 
-class _General(FarSide):
+class _General(FakeProvider):
     kind: ClassVar[type[Channel]]
 
     def __init__(self, authority: trustme.CA) -> None:  # noqa: ARG002 - plain http will do on loopback
-        self._http = RawHttp(self._take)
-        self._taken: list[Received] = []
+        self._http = RawHttp(self._accept)
+        self._accepted: list[Received] = []
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -150,15 +150,16 @@ class _General(FarSide):
     def arrivals(self) -> list[Arrival]:
         return [
             Arrival(request.body.hex(), "\n".join(leaves(request.json())), headers=frozenset(request.headers))
-            for request in self._taken
+            for request in self._accepted
+            if request.method != "GET"
         ]
 
     @property
     def reached(self) -> bool:
         return bool(self._http.requests)
 
-    def refuse(self, status: int, telling: str = "") -> None:
-        self._http.says = lambda _: answer(status, telling.encode())
+    def refuse(self, status: int, text: str = "") -> None:
+        self._http.says = lambda _: answer(status, text.encode())
 
     def limit(self, seconds: int) -> None:
         self._http.says = lambda _: answer(429, Retry_After=str(seconds))
@@ -169,7 +170,7 @@ class _General(FarSide):
     def garble(self) -> None:
         self._http.says = lambda _: answer(200, b"<html>It works!")
 
-    async def leave(self) -> None:
+    async def stop(self) -> None:
         await self._http.down()
 
     async def __aenter__(self) -> Self:
@@ -181,9 +182,9 @@ class _General(FarSide):
     ) -> None:
         await self._http.down()
 
-    def _take(self, request: Received) -> bytes:
-        self._taken.append(request)
-        return answer(200, {"id": str(len(self._taken)), "ok": True})
+    def _accept(self, request: Received) -> bytes:
+        self._accepted.append(request)
+        return answer(200, {"id": str(len(self._accepted)), "ok": True})
 
     def _filled(self) -> Iterator[tuple[str, FieldInfo]]:
         for name, field in self.kind.model_fields.items():

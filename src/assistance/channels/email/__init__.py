@@ -15,9 +15,8 @@ from jinja2 import Environment
 from pydantic import AfterValidator, Field
 
 from assistance.channels._channel import Channel
-from assistance.channels._smtp import Server, speak
-from assistance.channels._text import cut, one_line, readable, web_links
-from assistance.model import Message, Misconfigured, Reason
+from assistance.channels.email.smtp import Server, run_session
+from assistance.model import Message, Misconfigured, Reason, cut, one_line, readable
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError, Secret
 
@@ -95,7 +94,7 @@ class Email(Channel):
 
     async def probe(self, http: Http) -> None:
         """Connect, encrypt and log in; send nothing."""
-        await speak(self._server(), self._domain, http, lambda client: client.noop())
+        await run_session(self._server(), self._domain, http, lambda client: client.noop())
 
     async def _mail(self, message: Message, http: Http, thread: str | None = None) -> str:
         mail = self._composed(message, thread)
@@ -105,7 +104,7 @@ class Email(Channel):
             refused, _ = await client.sendmail(_address(self.sender), recipients, mail.as_bytes())
             return refused
 
-        refused = await speak(self._server(), self._domain, http, act)
+        refused = await run_session(self._server(), self._domain, http, act)
         # Mailing all of them again for the sake of one would repeat it to the others: it is said in the log instead.
         for number, recipient in enumerate(recipients, start=1):
             if refusal := refused.get(recipient):
@@ -162,5 +161,5 @@ def _html(message: Message) -> str:
         title=one_line(message.title),
         body=readable(message.body),
         fields=[(one_line(label), readable(value)) for label, value in message.fields],
-        links=web_links(message),
+        links=message.web_links,
     )

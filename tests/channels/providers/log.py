@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import structlog.testing
 import trustme
-from tests.channels import far_side
+from tests.channels import fake_provider
 
 
-class FarSide(far_side.FarSide):
+class Provider(fake_provider.FakeProvider):
     settings: dict[str, Any] = {}  # noqa: RUF012
     environ: dict[str, str] = {}  # noqa: RUF012
 
@@ -18,8 +18,8 @@ class FarSide(far_side.FarSide):
         self.lines: list[Any] = []
 
     @property
-    def arrivals(self) -> list[far_side.Arrival]:
-        return [far_side.Arrival(line["key"], "\n".join(far_side.leaves(dict(line)))) for line in self.lines]
+    def arrivals(self) -> list[fake_provider.Arrival]:
+        return [fake_provider.Arrival(line["key"], "\n".join(fake_provider.leaves(dict(line)))) for line in self.lines]
 
     async def __aenter__(self) -> Self:
         self.lines = self._stack.enter_context(structlog.testing.capture_logs())

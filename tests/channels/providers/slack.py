@@ -5,12 +5,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import trustme
-from tests.channels import far_side
+from tests.channels import fake_provider
 
 from assistance.sandbox.slack import FakeSlack, Fault
 
 
-class FarSide(far_side.FarSide):
+class Provider(fake_provider.FakeProvider):
     def __init__(self, authority: trustme.CA) -> None:  # noqa: ARG002 - no TLS here
         self.slack = FakeSlack(tokens={"xoxb-canary-9f2c"}, channels={"C0SALES"})
 
@@ -23,15 +23,15 @@ class FarSide(far_side.FarSide):
         return {"SLACK_TOKEN": "xoxb-canary-9f2c"}
 
     @property
-    def arrivals(self) -> list[far_side.Arrival]:
+    def arrivals(self) -> list[fake_provider.Arrival]:
         return [_arrival(message.payload) for message in self.slack.messages]
 
     @property
     def reached(self) -> bool:
         return bool(self.slack.calls)
 
-    def refuse(self, status: int, telling: str = "") -> None:
-        self.slack.always(Fault(status=status, raw=telling.encode()))
+    def refuse(self, status: int, text: str = "") -> None:
+        self.slack.always(Fault(status=status, raw=text.encode()))
 
     def limit(self, seconds: int) -> None:
         self.slack.always(Fault(retry_after=seconds))
@@ -42,7 +42,7 @@ class FarSide(far_side.FarSide):
     def garble(self) -> None:
         self.slack.always(Fault(raw=b"<html>It works!"))
 
-    async def leave(self) -> None:
+    async def stop(self) -> None:
         await self.slack.down()
 
     async def __aenter__(self) -> Self:
@@ -55,13 +55,13 @@ class FarSide(far_side.FarSide):
         await self.slack.__aexit__(kind, error, trace)
 
 
-def _arrival(payload: dict[str, Any]) -> far_side.Arrival:
+def _arrival(payload: dict[str, Any]) -> fake_provider.Arrival:
     texts = list(_texts(payload.get("blocks", [])))
     plain = [text["text"] for text in texts if text["type"] == "plain_text"]
     markup = [text["text"] for text in texts if text["type"] == "mrkdwn"] + [payload["text"]]
     words = plain or [html.unescape(payload["text"])]
     key = payload["metadata"]["event_payload"]["key"]
-    return far_side.Arrival(key, "".join(words) + "\n".join(map(html.unescape, markup)), "\n".join(markup))
+    return fake_provider.Arrival(key, "".join(words) + "\n".join(map(html.unescape, markup)), "\n".join(markup))
 
 
 def _texts(node: Any) -> list[dict[str, str]]:

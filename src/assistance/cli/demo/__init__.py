@@ -1,1 +1,0 @@
-"""`assistance demo`: the main job, played once."""
