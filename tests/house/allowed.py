@@ -3,23 +3,16 @@
 SMALL = {
     "src/assistance/channels/log.py": "a channel is a file",
     "src/assistance/cli/failure.py": "every command raises it, the program catches it",
-    "src/assistance/outgoing/redaction.py": "to be merged",
     "src/assistance/security/hooks.py": "one signature, which several fronts will check",
     "src/assistance/settings/development.py": "constants of development mode, for the service and the commands",
     "src/assistance/watch/dead_man.py": "to be merged",
 }
 """Modules of fewer than 30 lines, and why."""
 
-WORDS = {
-    "src/assistance/outgoing/http.py",
-}
-"""Modules with a function called tell, told, settle or hold."""
-
 EMPTY_DOCSTRINGS = {
     "src/assistance/model/verdict.py",
     "src/assistance/server/problems.py",
     "src/assistance/server/spans.py",
-    "src/assistance/store/errors.py",
     "src/assistance/watch/auditor.py",
 }
 """Modules with a docstring that only says "See the class."."""

@@ -23,7 +23,7 @@ from assistance.channels import slack
 from assistance.cli import main
 from assistance.dispatch import dispatcher, housekeeping
 from assistance.store import Acceptance, Accepted, store
-from assistance.store.engine import postgresql, reader, sqlite, writer
+from assistance.store.engine import database, postgresql, sqlite, writer
 from assistance.store.queue import outcomes
 
 
@@ -88,7 +88,7 @@ def calm_leases() -> None:
 def short_patience() -> None:
     """No bug: calls of the store fail after one second without an answer instead of ten."""
     put(writer, "PATIENCE", 1.0)
-    put(reader, "PATIENCE", 1.0)
+    put(database, "PATIENCE", 1.0)
 
 
 def unsafe_server() -> None:
