@@ -13,9 +13,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from assistance import __version__
 from assistance.access.refusals import add_refusal_handlers, problem_of
 from assistance.access.services import Services
-from assistance.api import ask, deliveries, docs, events, followups, health, operations, requests, topics, work
-from assistance.api.openapi.document import describe
+from assistance.api import ask, deliveries, docs, events, health, operations, requests, topics, work
+from assistance.api.openapi import describe
 from assistance.api.shortcut import ShortCut
+from assistance.intake import Ask
 from assistance.model import Clock
 from assistance.server.envelope import Envelope
 from assistance.server.gate import Gate
@@ -25,7 +26,9 @@ from assistance.server.spans import Discreet, untraced
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
 Every error is a problem document (RFC 9457). Each path answers with and without a slash at its end."""
-_ROUTES = (ask, requests, followups, events, work, operations, deliveries, topics)
+_ROUTES = (ask, requests, events, work, operations, deliveries, topics)
+_BODIES = (Ask, work.Words, work.Destination, operations.ExplainBody, deliveries.Replay)
+"""What endpoints read by hand, for the OpenAPI document."""
 _TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced}
 
 
@@ -66,7 +69,7 @@ def build_api(
         on_answer=services.metrics.answered,
         on_refusal=partial(ask.count_refusal, services.metrics),
     )
-    describe(app, lambda: services.routing.current)
+    describe(app, lambda: services.routing.current, _BODIES)
     return app
 
 

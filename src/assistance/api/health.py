@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from assistance.access.callers import Here, anyone, pinger
-from assistance.api.openapi.responses import documented
+from assistance.api.openapi import documented
 from assistance.server.problems import Problem
 from assistance.telemetry import CONTENT_TYPE
 

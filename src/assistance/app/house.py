@@ -27,8 +27,7 @@ from assistance.model import Attempt, Clock, SteadyClock, SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting, parse_hours
 from assistance.security import Jwks, KeySource, TokenVerifier
-from assistance.security.tokens.jwks import PATIENCE
-from assistance.security.tokens.source import MAX_BYTES
+from assistance.security.tokens.jwks import MAX_BYTES, PATIENCE
 from assistance.settings import Settings
 from assistance.store import Store, open_store
 from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing

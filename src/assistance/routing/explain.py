@@ -2,20 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, assert_never
 
 from assistance.model import Condition, Delivery, Priority, State, When, rfc3339, rfc3339_or_none
 from assistance.routing.plan import expected_response, plan
-from assistance.routing.routing import Routing
-from assistance.routing.topic import Step, Topic
+from assistance.routing.routing import Routing, Step, Topic
 
 AT_ONCE, MAY_FOLLOW, SKIPPED = "at once", "may follow", "skipped"
-
-_CONDITIONS = {
-    Condition.ALWAYS: "always",
-    Condition.UNDELIVERED: "if no person's channel has taken it by then; at once when those before fail or are parked",
-    Condition.UNCLAIMED: "if nobody has taken it by then",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +105,25 @@ def explain(routing: Routing, topic: Topic, at: float, priority: Priority = Prio
 def _explained(topic: Topic, at: float, index: int, step: Step, notices: list[Delivery]) -> ExplainedStep:
     due = at + step.after
     is_open = topic.is_open(due)
-    holds = step.when is When.BOTH or (step.when is When.OPEN) is is_open
-    if not holds or notices[0].state is State.SKIPPED:
+    if not step.runs(is_open=is_open) or notices[0].state is State.SKIPPED:
         return ExplainedStep(
             index + 1, step.notify, due, SKIPPED, f"only when {step.when}; {_open(is_open=is_open)} then", step
         )
     outcome = AT_ONCE if due == at else MAY_FOLLOW
     hours = "" if step.when is When.BOTH else f"; when {step.when}, as it is then"
-    return ExplainedStep(index + 1, step.notify, due, outcome, f"{_CONDITIONS[step.condition]}{hours}", step)
+    return ExplainedStep(index + 1, step.notify, due, outcome, f"{_condition(step.condition)}{hours}", step)
+
+
+def _condition(condition: Condition) -> str:
+    match condition:
+        case Condition.ALWAYS:
+            return "always"
+        case Condition.UNDELIVERED:
+            return "if no person's channel has taken it by then; at once when those before fail or are parked"
+        case Condition.UNCLAIMED:
+            return "if nobody has taken it by then"
+        case _:
+            assert_never(condition)
 
 
 def _open(*, is_open: bool) -> str:

@@ -1,4 +1,4 @@
-"""The issuer of development mode: a key of its own in a folder, and tokens like those of a real one."""
+"""The token issuer of development mode, with a key of its own in a folder."""
 
 import os
 from hashlib import sha256
@@ -64,7 +64,7 @@ def _thumbprint(public: dict[str, Any]) -> str:
 
 
 def _make_key(folder: Path) -> None:
-    """Put a new key into `folder` as a whole or not at all, unless another process was faster."""
+    """Race: put a new key into `folder` whole or not at all, and none where another process has put one."""
     pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -76,7 +76,7 @@ def _make_key(folder: Path) -> None:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
-        # A link, unlike a rename, never replaces a key that is already in use.
+        # A hard link, unlike a rename, never replaces a key that is in use.
         (folder / KEY_FILE).hardlink_to(draft)
     except FileExistsError:
         pass

@@ -1,4 +1,4 @@
-"""What a token claims (RFC 7519, section 4.1; RFC 9068, section 2.2), and whom it thereby speaks for."""
+"""The claims of a token (RFC 7519, section 4.1; RFC 9068, section 2.2), and the client that they name."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def judge(claims: dict[str, Any], *, issuer: str, audience: str, now: float, leeway: float) -> Principal:
-    """Whom the claims speak for, if they are meant for us and for now.
+    """The client that the claims name, if they are for us and for now.
 
     Args:
         claims: the token's payload.
@@ -65,7 +65,7 @@ def _instant(claims: dict[str, Any], name: str) -> float | None:
 
 
 def is_subject(value: object) -> TypeGuard[str]:
-    """Whether somebody can be called so: some characters, not too many, none that controls a terminal."""
+    """Whether it can be a client's name: 1 to 255 characters, none that controls a terminal."""
     return isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT and not _CONTROL.search(value)
 
 

@@ -1,4 +1,4 @@
-"""The keys that an issuer publishes (RFC 7517), as far as a token may be checked with them."""
+"""The keys that an issuer publishes (RFC 7517): those that may check a token."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +23,13 @@ _BY_KIND = {
 """Key type and curve, and the algorithms that they serve: asymmetric ones only."""
 
 ALGORITHMS = frozenset(name for names in _BY_KIND.values() for name in names)
-"""What a token may be signed with at all; which of them do is the operator's choice."""
+"""All that a token may be signed with; the operator chooses among them."""
 
 _NUMBERS = ("n", "e", "x", "y")
 
 
 class UnreadableKeysError(Exception):
-    """What came is no key set; the text says why, in our own words."""
+    """It is no key set; the text says why and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class KeySet:
 
     @classmethod
     def parse(cls, document: bytes) -> "KeySet":
-        """The usable keys of a JWKS document. What is not usable is left out: it may be meant for others.
+        """The usable keys of a JWKS document. Others are left out: they may have another purpose.
 
         Raises:
             UnreadableKeysError: it is no JWKS document at all.
@@ -98,7 +98,7 @@ def _serves(entry: dict[str, Any]) -> frozenset[str]:
     purpose, operations = entry.get("use", "sig"), entry.get("key_ops", ["verify"])
     if purpose != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return frozenset()
-    # Whoever can read a private part can sign: a key published with one proves nothing.
+    # A key published with its private part proves nothing: everybody can sign with it.
     if "d" in entry or not isinstance(entry.get("kid", ""), str):
         return frozenset()
     kind, curve, named = entry.get("kty"), entry.get("crv"), entry.get("alg")
