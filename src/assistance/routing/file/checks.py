@@ -1,6 +1,7 @@
 """What is checked beyond the schema: steps that can never run, steps that are probably not meant so, route tests."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import assert_never
 
 from assistance.model import Condition, When
 from assistance.routing.explain import explain
@@ -23,10 +24,21 @@ def contradictions(topic: TopicEntry, steps: Sequence[StepEntry | None]) -> Iter
             elif topic.hours.whole_week:
                 yield ("steps", index, "when"), "this step never runs: the topic's hours cover the whole week"
     first = steps[0] if steps else None
-    if first is None or first.condition is Condition.ALWAYS:
-        return
-    if first.condition is Condition.UNDELIVERED or first.after == 0:
+    if first is not None and not _has_meaning(first):
         yield ("steps", 0, "if"), f"`{first.condition}` makes no sense here: nothing comes before the first step"
+
+
+def _has_meaning(first: StepEntry) -> bool:
+    """Whether the condition makes sense for a topic's first step."""
+    match first.condition:
+        case Condition.ALWAYS:
+            return True
+        case Condition.UNDELIVERED:
+            return False
+        case Condition.UNCLAIMED:
+            return first.after > 0
+        case _:
+            assert_never(first.condition)
 
 
 def doubts(topic: TopicEntry, steps: Sequence[StepEntry], silent: Collection[str]) -> Iterator[Remark]:

@@ -1,6 +1,6 @@
 """An issuer's keys, fetched in the background: a call with a known key never waits for the issuer.
 
-Why not PyJWT's `PyJWKClient`: it fetches within a call and blocks the event loop, once for each caller, and keeps no old
+Why not PyJWT's `PyJWKClient`: it fetches within a call, blocks the event loop for each caller, and keeps no old
 keys while the issuer is down.
 """
 
