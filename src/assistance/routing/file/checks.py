@@ -6,8 +6,8 @@ from typing import assert_never
 from assistance.model import Condition, When
 from assistance.routing.explain import explain
 from assistance.routing.file.document import Where
-from assistance.routing.file.schema import StepEntry, TopicEntry
-from assistance.routing.routing import RouteTest, Routing, Topic
+from assistance.routing.file.schema import RouteTest, StepEntry, TopicEntry
+from assistance.routing.routing import Routing, Topic
 
 _A_MOMENT = 1_795_424_400.0  # Monday 2026-11-23T09:00Z: a test without `at` has the same result on every day
 
@@ -67,10 +67,10 @@ def failed_tests(routing: Routing) -> Iterator[tuple[int, str]]:
 
     A test is skipped where its topic, or a channel of it, could not be read: that is a problem already.
     """
-    for test in routing.tests:
+    for line, test in routing.tests:
         topic = routing.topic(test.topic)
         if topic is not None and all(routing.channels.keys() >= set(step.notify) for step in topic.steps):
-            yield from ((test.line, text) for text in _differences(routing, topic, test))
+            yield from ((line, text) for text in _differences(routing, topic, test))
 
 
 def _differences(routing: Routing, topic: Topic, test: RouteTest) -> Iterator[str]:
