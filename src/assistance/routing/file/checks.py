@@ -76,10 +76,11 @@ def failed_tests(routing: Routing) -> Iterator[tuple[int, str]]:
 def _differences(routing: Routing, topic: Topic, test: RouteTest) -> Iterator[str]:
     at = test.at if test.at is not None else topic.next_open_at(_A_MOMENT) or _A_MOMENT
     result = explain(routing, topic, at, test.priority)
-    if set(test.expect) != set(result.at_once):
-        yield f"expects {_list(test.expect)} at once, but the routes give {_list(result.at_once)}"
-    if test.then is not None and set(test.then) != set(result.may_follow):
-        yield f"expects that {_list(test.then)} may follow, but by the routes it is {_list(result.may_follow)}"
+    at_once, may_follow = result.channels("at once"), result.channels("may follow")
+    if set(test.expect) != set(at_once):
+        yield f"expects {_list(test.expect)} at once, but the routes give {_list(at_once)}"
+    if test.then is not None and set(test.then) != set(may_follow):
+        yield f"expects that {_list(test.then)} may follow, but by the routes it is {_list(may_follow)}"
 
 
 def _list(names: Iterable[str]) -> str:
