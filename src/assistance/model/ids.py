@@ -31,6 +31,6 @@ def uuid7(now: float) -> str:
 
 
 def first_uuid7(at: float) -> str:
-    """The smallest UUIDv7 of that millisecond, for comparing ids with an instant; the nearest that there is."""
+    """The smallest UUIDv7 of that millisecond, for comparing ids with an instant; out of range, the nearest."""
     digits = f"{min(max(int(at * 1000), 0), 0xFFFF_FFFF_FFFF):012x}"
     return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

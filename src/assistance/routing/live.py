@@ -45,7 +45,7 @@ class LiveRouting:
         self._subscribers: list[Callable[[Routing], None]] = []
         self._one_at_a_time = asyncio.Lock()
         self._problems: tuple[Problem, ...] = ()
-        self._watched = _Watched(path)
+        self._known = _state(path)
         self.current = load(path, environ, redirect=redirect)
         self.last_reload_successful = True
         self.last_reload_at = clock.now()
@@ -78,10 +78,14 @@ class LiveRouting:
         A file that is gone for a moment is waited for; the reading each minute reports it if it stays away.
         """
         reread_at = self._clock.monotonic() + REREAD_EVERY
+        last = self._known
         while True:
             await self._clock.sleep(POLL_EVERY)
-            if await asyncio.to_thread(self._watched.changed):
+            state = await asyncio.to_thread(_state, self._path)
+            if state is not None and state == last and state != self._known:
+                self._known = state
                 await self._reload_if_different("file changed")
+            last = state
             if self._clock.monotonic() >= reread_at:
                 reread_at = self._clock.monotonic() + REREAD_EVERY
                 await self._reload_if_different("reread")
@@ -137,26 +141,8 @@ class LiveRouting:
         self._problems = error.problems
 
 
-class _Watched:
-    """One file, whatever replaces it: a write, a rename over it, another target of a link or folder above it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known = self._last = _state(path)
-
-    def changed(self) -> bool:
-        """Whether the file has come to rest in a state not yet known. A file that is gone has not changed."""
-        state = _state(self._path)
-        at_rest = state is not None and state == self._last
-        self._last = state
-        if not at_rest or state == self._known:
-            return False
-        self._known = state
-        return True
-
-
 def _state(path: Path) -> tuple[int, ...] | None:
-    """What differs after any change of the file; None while it is not there."""
+    """What differs after a write, a rename, another target of a link or a folder above it; None without a file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - the same, without building a Path's result
     except OSError:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import Any, assert_never
 
 from assistance.channels import Channel
-from assistance.model import Condition, Priority, When
+from assistance.model import Condition, When
+from assistance.routing.file.schema import Callback, RouteTest
 from assistance.routing.hours import Hours
 from assistance.routing.problem import Problem
 from assistance.settings import Secret
@@ -71,42 +71,11 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
-    """Where the events of a bot's requests are posted.
-
-    The first of `secrets` signs, all are valid; `clients` are those whose requests may name it; `allow` are private
-    networks that it may reach.
-    """
-
-    name: str
-    url: str
-    secrets: tuple[Secret, ...]
-    events: tuple[str, ...]
-    clients: tuple[str, ...]
-    allow: tuple[IPv4Network | IPv6Network, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RouteTest:
-    """What a request must give: the channels notified at once and, unless None, those that may follow.
-
-    `at` None stands for a moment at which the topic is open. `line` is the line of the test in the file.
-    """
-
-    topic: str
-    at: float | None
-    priority: Priority
-    expect: tuple[str, ...]
-    then: tuple[str, ...] | None
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
 class Routing:
     """All that the routing file says. `digest` is the SHA-256 of its bytes, in hexadecimal.
 
-    `channel_types` has the `type` of each channel. With `warnings` the file can still be used; those of `missing` are
-    among them, by the reference of the secret that is not there: `env:SLACK_TOKEN`.
+    `channel_types` has the `type` of each channel, `tests` the line of each test. With `warnings` the file can still be
+    used; those of `missing` are among them, by the reference of the secret that is not there: `env:SLACK_TOKEN`.
     """
 
     file: str
@@ -115,7 +84,7 @@ class Routing:
     channels: Mapping[str, Channel]
     channel_types: Mapping[str, str]
     callbacks: Mapping[str, Callback]
-    tests: tuple[RouteTest, ...]
+    tests: tuple[tuple[int, RouteTest], ...]
     warnings: tuple[Problem, ...]
     missing: Mapping[str, Problem]
 
@@ -153,7 +122,7 @@ class Routing:
             "digest": self.digest,
             "channels": channels,
             "topics": {name: _public_topic(topic) for name, topic in self.topics.items()},
-            "callbacks": {name: _public_callback(callback) for name, callback in self.callbacks.items()},
+            "callbacks": {name: callback.model_dump(mode="json") for name, callback in self.callbacks.items()},
             "warnings": [str(warning) for warning in self.warnings],
         }
 
@@ -173,16 +142,6 @@ def _public_topic(topic: Topic) -> dict[str, Any]:
             {"notify": list(step.notify), "after": step.after, "if": step.condition, "when": step.when}
             for step in topic.steps
         ],
-    }
-
-
-def _public_callback(callback: Callback) -> dict[str, Any]:
-    return {
-        "url": callback.url,
-        "secrets": [secret.source for secret in callback.secrets],
-        "events": list(callback.events),
-        "clients": list(callback.clients),
-        "allow": list(map(str, callback.allow)),
     }
 
 

@@ -11,7 +11,7 @@ from tests.routing.files import DAY, ENVIRON, GOOD, MONDAY_TEN
 
 from assistance.channels import channel_class
 from assistance.model import Condition, When
-from assistance.routing import Callback, Problem, Routing, RoutingError, Step, Topic, load, parse_hours
+from assistance.routing import Problem, Routing, RoutingError, Step, Topic, load, parse_hours
 from assistance.settings import Secret
 
 Loaded = Callable[[str], Routing]
@@ -49,25 +49,20 @@ def test_channels_are_the_classes_of_their_types_with_their_settings(routing: Ro
 def test_callbacks_and_tests_are_read(routing: Routing) -> None:
     """Callbacks are complete; route tests know their lines and moments."""
     callback = routing.callbacks["shop-bot"]
-    assert callback == Callback(
-        "shop-bot",
-        "https://bot.example/hooks/assistance",
-        (Secret("env:SHOP_BOT_SECRET", ENVIRON["SHOP_BOT_SECRET"]),),
-        ("claimed", "expired"),
-        ("bot-1@clients",),
-        callback.allow,
-    )
+    assert (callback.url, callback.events) == ("https://bot.example/hooks/assistance", ["claimed", "expired"])
+    assert callback.secrets == [Secret("env:SHOP_BOT_SECRET", ENVIRON["SHOP_BOT_SECRET"])]
+    assert callback.clients == ["bot-1@clients"]
     assert list(map(str, callback.allow)) == ["127.0.0.0/8"]
-    first = routing.tests[0]
-    assert (first.topic, first.at, first.line) == ("sales", MONDAY_TEN, GOOD[: GOOD.index("- topic")].count("\n") + 1)
+    line, first = routing.tests[0]
+    assert (first.topic, first.at, line) == ("sales", MONDAY_TEN, GOOD[: GOOD.index("- topic")].count("\n") + 1)
 
 
 def test_a_callback_hears_everything_unless_told_otherwise(loaded: Loaded) -> None:
     """Without `events` all four are meant, without `allow` no private network."""
     text = GOOD.replace("    events: [claimed, expired]\n", "").replace("    allow: [127.0.0.0/8]\n", "")
     callback = loaded(text).callbacks["shop-bot"]
-    assert callback.events == ("claimed", "replied", "resolved", "expired")
-    assert callback.allow == ()
+    assert callback.events == ["claimed", "replied", "resolved", "expired"]
+    assert callback.allow == []
 
 
 def test_secrets_that_are_not_there_are_warnings_with_their_lines(file: Path) -> None:

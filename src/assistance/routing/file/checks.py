@@ -1,12 +1,13 @@
 """What is checked beyond the schema: steps that can never run, steps that are probably not meant so, route tests."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import assert_never
 
 from assistance.model import Condition, When
 from assistance.routing.explain import explain
 from assistance.routing.file.document import Where
-from assistance.routing.file.schema import StepEntry, TopicEntry
-from assistance.routing.routing import RouteTest, Routing, Topic
+from assistance.routing.file.schema import RouteTest, StepEntry, TopicEntry
+from assistance.routing.routing import Routing, Topic
 
 _A_MOMENT = 1_795_424_400.0  # Monday 2026-11-23T09:00Z: a test without `at` has the same result on every day
 
@@ -23,10 +24,21 @@ def contradictions(topic: TopicEntry, steps: Sequence[StepEntry | None]) -> Iter
             elif topic.hours.whole_week:
                 yield ("steps", index, "when"), "this step never runs: the topic's hours cover the whole week"
     first = steps[0] if steps else None
-    if first is None or first.condition is Condition.ALWAYS:
-        return
-    if first.condition is Condition.UNDELIVERED or first.after == 0:
+    if first is not None and not _has_meaning(first):
         yield ("steps", 0, "if"), f"`{first.condition}` makes no sense here: nothing comes before the first step"
+
+
+def _has_meaning(first: StepEntry) -> bool:
+    """Whether the condition makes sense for a topic's first step."""
+    match first.condition:
+        case Condition.ALWAYS:
+            return True
+        case Condition.UNDELIVERED:
+            return False
+        case Condition.UNCLAIMED:
+            return first.after > 0
+        case _:
+            assert_never(first.condition)
 
 
 def doubts(topic: TopicEntry, steps: Sequence[StepEntry], silent: Collection[str]) -> Iterator[Remark]:
@@ -55,19 +67,20 @@ def failed_tests(routing: Routing) -> Iterator[tuple[int, str]]:
 
     A test is skipped where its topic, or a channel of it, could not be read: that is a problem already.
     """
-    for test in routing.tests:
+    for line, test in routing.tests:
         topic = routing.topic(test.topic)
         if topic is not None and all(routing.channels.keys() >= set(step.notify) for step in topic.steps):
-            yield from ((test.line, text) for text in _differences(routing, topic, test))
+            yield from ((line, text) for text in _differences(routing, topic, test))
 
 
 def _differences(routing: Routing, topic: Topic, test: RouteTest) -> Iterator[str]:
     at = test.at if test.at is not None else topic.next_open_at(_A_MOMENT) or _A_MOMENT
     result = explain(routing, topic, at, test.priority)
-    if set(test.expect) != set(result.at_once):
-        yield f"expects {_list(test.expect)} at once, but the routes give {_list(result.at_once)}"
-    if test.then is not None and set(test.then) != set(result.may_follow):
-        yield f"expects that {_list(test.then)} may follow, but by the routes it is {_list(result.may_follow)}"
+    at_once, may_follow = result.channels("at once"), result.channels("may follow")
+    if set(test.expect) != set(at_once):
+        yield f"expects {_list(test.expect)} at once, but the routes give {_list(at_once)}"
+    if test.then is not None and set(test.then) != set(may_follow):
+        yield f"expects that {_list(test.then)} may follow, but by the routes it is {_list(may_follow)}"
 
 
 def _list(names: Iterable[str]) -> str:

@@ -11,15 +11,15 @@ from assistance.routing.file.document import Document, read
 from assistance.routing.file.entries import Entries, Redirect
 from assistance.routing.file.schema import (
     KEY_BYTES,
-    CallbackEntry,
+    Callback,
     FileEntry,
-    RouteTestEntry,
+    RouteTest,
     StepEntry,
     TopicEntry,
     signing_key,
 )
 from assistance.routing.problem import Problem, RoutingError
-from assistance.routing.routing import Callback, RouteTest, Routing, Step, Topic
+from assistance.routing.routing import Routing, Step, Topic
 
 
 def load(path: Path, environ: Mapping[str, str], *, redirect: Redirect | None = None) -> Routing:
@@ -110,26 +110,21 @@ def _callbacks(entries: Entries) -> dict[str, Callback]:
         where = ("callbacks", name)
         if name in channels:
             entries.refuse(where, "a channel has this name already")
-        entry = entries.read(CallbackEntry, raw, where)
-        if entry is not None:
-            callbacks[name] = Callback(
-                name, entry.url, tuple(entry.secrets), tuple(entry.events), tuple(entry.clients), tuple(entry.allow)
-            )
-            entries.warn_of_missing(entry.secrets, where, raw)
-            for secret in entry.secrets:
+        callback = entries.read(Callback, raw, where)
+        if callback is not None:
+            callbacks[name] = callback
+            entries.warn_of_missing(callback.secrets, where, raw)
+            for secret in callback.secrets:
                 if not secret.missing and len(signing_key(secret)) < KEY_BYTES:
                     text = f"the key behind {secret.source} is short: at least {KEY_BYTES} bytes are advised"
                     entries.warn((*where, "secrets"), text)
     return callbacks
 
 
-def _tests(entries: Entries, document: Document) -> tuple[RouteTest, ...]:
-    tests: list[RouteTest] = []
+def _tests(entries: Entries, document: Document) -> tuple[tuple[int, RouteTest], ...]:
+    tests = []
     for index, raw in enumerate(entries.listed(("tests",), document.data)):
-        entry = entries.read(RouteTestEntry, raw, ("tests", index))
-        if entry is None:
-            continue
-        then = None if entry.then is None else tuple(entry.then)
-        line = document.line(("tests", index))
-        tests.append(RouteTest(entry.topic, entry.at, entry.priority, tuple(entry.expect), then, line))
+        test = entries.read(RouteTest, raw, ("tests", index))
+        if test is not None:
+            tests.append((document.line(("tests", index)), test))
     return tuple(tests)

@@ -1,4 +1,4 @@
-"""The entries of the routing file as they are written; `load` makes the frozen classes of `routing.py` of them.
+"""The entries of the routing file as they are written; `load` makes `Topic` and `Step` of theirs.
 
 Each entry is read by itself, so that a mistake in one hides none in another. The context of the validation holds
 `environ` (where secrets are looked up), `channels` and `topics` (the names that may be used).
@@ -42,9 +42,7 @@ def _above_zero(seconds: float) -> float:
 
 
 def _hours(value: object) -> Hours:
-    if not isinstance(value, str):
-        raise ValueError("hours are days, times and a time zone: Mon-Fri 09:00-18:00 Europe/Madrid")  # noqa: TRY004 - pydantic collects ValueError
-    return parse_hours(value)
+    return parse_hours(value if isinstance(value, str) else "")
 
 
 def _moment(value: object) -> float:
@@ -52,14 +50,14 @@ def _moment(value: object) -> float:
 
 
 def _known(name: str, info: ValidationInfo) -> str:
-    known = info.context["channels"] if info.context else ()
+    known = (info.context or {})["channels"]
     if name not in known:
         raise ValueError(unknown("channel", name, known))
     return name
 
 
 def _known_topic(name: str, info: ValidationInfo) -> str:
-    known = info.context["topics"] if info.context else ()
+    known = (info.context or {})["topics"]
     if name.lower() not in known:
         raise ValueError(unknown("topic", name, known))
     return name.lower()
@@ -181,7 +179,7 @@ class StepEntry(Entry):
     when: When = Field(default=When.BOTH, description="`open`, `closed` or `both`: the topic's hours at that time.")
 
 
-class CallbackEntry(Entry):
+class Callback(Entry):
     """Where the events of a bot's requests are posted."""
 
     url: Url = Field(description="Gets a signed POST for each event.")
@@ -195,7 +193,7 @@ class CallbackEntry(Entry):
     allow: list[Network] = Field(default=[], description="Private networks that it may reach all the same.")
 
 
-class RouteTestEntry(Entry):
+class RouteTest(Entry):
     """A route test: what a request of that topic, at that time, must give."""
 
     topic: TopicName = Field(description="The topic asked for.")

@@ -14,8 +14,6 @@ from assistance.security.tokens.jwks import Jwks
 from assistance.security.tokens.keys import ALGORITHMS, KeySet
 from assistance.security.tokens.principal import InvalidToken, Principal
 
-MAX_LEEWAY = 60.0
-"""Seconds."""
 REMEMBERED = 10_000
 """Verified tokens kept, about 10 MB at the most; the oldest goes first."""
 
@@ -23,16 +21,7 @@ REMEMBERED = 10_000
 class TokenVerifier:
     """Verifies the access tokens of one issuer for one audience."""
 
-    def __init__(
-        self,
-        jwks: Jwks,
-        clock: Clock,
-        *,
-        issuer: str,
-        audience: str,
-        algorithms: Collection[str],
-        leeway: float = 30.0,
-    ) -> None:
+    def __init__(self, jwks: Jwks, clock: Clock, *, issuer: str, audience: str, algorithms: Collection[str]) -> None:
         """Set what a good token is.
 
         Args:
@@ -41,21 +30,17 @@ class TokenVerifier:
             issuer: what its `iss` must be, exactly.
             audience: what its `aud` must be or hold, exactly.
             algorithms: those it may be signed with, asymmetric ones only.
-            leeway: seconds that the issuer's clock may differ, 60 at most.
 
         Raises:
-            ValueError: an algorithm that must never be allowed, none at all, or too much leeway.
+            ValueError: an algorithm that must never be allowed, or none at all.
         """
         if not algorithms or not ALGORITHMS.issuperset(algorithms):
             raise ValueError(f"tokens may be signed with {', '.join(sorted(ALGORITHMS))} only")
-        if not 0 <= leeway <= MAX_LEEWAY:
-            raise ValueError(f"leeway is between 0 and {MAX_LEEWAY:g} seconds")
         self._issuer = issuer
         self._audience = audience
         self._algorithms = frozenset(algorithms)
         self._jwks = jwks
         self._clock = clock
-        self._leeway = leeway
         self._remembered: dict[bytes, Principal] = {}
         self._remembered_under: KeySet | None = None
 
@@ -71,13 +56,7 @@ class TokenVerifier:
             return principal
         compact = read(token, self._algorithms)
         # Load: claims are checked first, so that a token for others makes us fetch nothing.
-        principal = judge(
-            compact.claims,
-            issuer=self._issuer,
-            audience=self._audience,
-            now=self._clock.now(),
-            leeway=self._leeway,
-        )
+        principal = judge(compact.claims, issuer=self._issuer, audience=self._audience, now=self._clock.now())
         key = await self._jwks.key(compact.kid, compact.algorithm)
         if key is None:
             raise InvalidToken("The token is signed with an unknown key.")
