@@ -56,7 +56,7 @@ def test_a_server_that_does_not_sync_is_refused():
 
 def test_an_old_server_is_refused(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch):
     """With the version that is needed."""
-    monkeypatch.setattr(postgresql, "_OLDEST", 1_000_000)
+    monkeypatch.setattr(postgresql, "OLDEST", 1_000_000)
     assert "is too old; 15 or newer" in refusal(postgres.at(database))
 
 

@@ -19,7 +19,7 @@ from assistance.store.errors import StoreRefusedError
 
 T = TypeVar("T")
 
-_OLDEST = 150_000
+OLDEST = 150_000
 _WRITERS, _READERS = 3, 4
 """Connections of a process: three to write (accepts, dispatch, wake-ups), four to read. One more listens."""
 _POOL_SECONDS = 5
@@ -146,7 +146,7 @@ def _check(connection: psycopg.Connection[Any]) -> None:
     row = connection.execute(_SETTINGS).fetchone()
     assert row is not None
     fsync, synchronous_commit, version, standby = row
-    if version < _OLDEST:
+    if version < OLDEST:
         raise StoreRefusedError(f"PostgreSQL {version // 10_000} is too old; 15 or newer is needed")
     for name, value in (("fsync", fsync), ("synchronous_commit", synchronous_commit)):
         if value == "off":
