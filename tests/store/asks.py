@@ -1,4 +1,4 @@
-"""What the tests of the store ask for, take and settle, in few words."""
+"""What the tests of the store accept, dequeue and record, in few lines."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +36,7 @@ from assistance.store import (
 )
 
 NOW = time.time()
-"""Real time, since a database server's clock has a say in leases."""
+"""Real time: leases go by the database server's clock."""
 ME, OTHER = Lease("me", 30.0), Lease("other", 30.0)
 GONE = Lease("gone", -1.0)
 """A lease that is over as soon as it is given."""
@@ -68,7 +68,7 @@ def render(stored: AssistanceRequest, owed: Sequence[Delivery]) -> bytes:
 
 
 def new(*owed: Delivery, of: AssistanceRequest, **more: Any) -> NewRequest:
-    """An ask; without `owed`, one notice on `slack`."""
+    """A request to accept; without `owed`, with one notice on `slack`."""
     return NewRequest(of, owed or (notice(of, 1),), render, **more)
 
 
@@ -141,7 +141,7 @@ async def events(store: Store, request_id: str) -> list[Event]:
 
 
 async def move(store: Store, request_id: str, to: Status | None) -> Snapshot:
-    """Take a request to another status; None: release it."""
+    """Change a request's status; None: release it."""
     transition = next(each for each in Transition if each.status is to)
     return await store.move(Move(Command(request_id, Actor("slack", "U1", "Ana"), NOW + 1), transition))
 

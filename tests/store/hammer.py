@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from tests.store.asks import NOW, dequeue, failover, key, move, new, notice, outcome, request
 
 from assistance.model import State, Status
-from assistance.store import ConflictError, Job, Lease, Park, Recovery, Store, Unpark, open_store
+from assistance.store import ConflictError, Job, Lease, Park, Recorded, Recovery, Store, Unpark, open_store
 
 CHANNELS = ("slack", "mail", "sms")
 OUTCOMES = [State.DELIVERED] * 6 + [State.RETRYING] * 3 + [State.FAILED] * 2 + [State.PARKED]
@@ -29,7 +29,7 @@ class Hammer:
         self.leased: list[tuple[str, int, int]] = []
 
     async def run(self, rounds: int) -> None:
-        """Accept, take, settle and disturb, all at the same time."""
+        """Accept, dequeue, record and disturb, all at the same time."""
         kinds = self._accept, self._dispatch, self._dispatch, self._disturb
         await asyncio.gather(*(self._repeat(kind, rounds) for kind in kinds))
 
@@ -58,7 +58,10 @@ class Hammer:
         if self._random.random() < 0.1:
             await self._store.release(job.delivery)
         else:
-            assert await self._store.record_outcome(outcome(job, self._random.choice(OUTCOMES), at=NOW))
+            assert (
+                await self._store.record_outcome(outcome(job, self._random.choice(OUTCOMES), at=NOW))
+                is not Recorded.LATE
+            )
 
     async def _disturb(self) -> None:
         await self._store.recover(Recovery(NOW))
@@ -73,7 +76,7 @@ class Hammer:
 
 
 async def main(url: str, name: str, rounds: int, seed: int) -> None:
-    """Hammer, then tell."""
+    """Hammer, then print."""
     store = open_store(url)
     hammer = Hammer(store, name, seed)
     try:

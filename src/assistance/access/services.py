@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from assistance.access.access import Access
-from assistance.access.waiting import WaitingRoom
+from assistance.access.waiting import Waiters
 from assistance.desk import Desk
 from assistance.intake import Intake
 from assistance.model import Attempt, SteadyClock
@@ -29,7 +29,7 @@ class Services:
     intake: Intake
     desk: Desk
     store: Store
-    waiting: WaitingRoom
+    waiting: Waiters
     routing: LiveRouting
     metrics: Metrics
     clock: SteadyClock

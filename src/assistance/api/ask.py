@@ -68,8 +68,8 @@ async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float
     snapshot = Snapshot(accepted.request, accepted.deliveries)
     headers: dict[str, str] = {}
     if wait:
-        with services.waiting.seat(scope) as seated:
-            if seated:
+        with services.waiting.slot(scope) as free:
+            if free:
                 snapshot = await _notified(services, snapshot, min(wait, _LONGEST_WAIT))
                 headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
     status = 201 if accepted.how is Acceptance.CREATED else 200

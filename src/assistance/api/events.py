@@ -76,7 +76,7 @@ async def events(request_id: RequestId, request: Request, principal: Reader, ser
 
 
 class _Stream(StreamingResponse):
-    """Events while they happen, if there is a seat in the waiting room; else 503."""
+    """Events while they happen, if there is a slot among the waiters; else 503."""
 
     media_type = _STREAM
 
@@ -85,11 +85,11 @@ class _Stream(StreamingResponse):
         self._waiting = services.waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._waiting.seat(scope) as seated:
-            if seated:
+        with self._waiting.slot(scope) as free:
+            if free:
                 await super().__call__(scope, receive, send)
             else:
-                await problem_response(_no_seat(), scope)(scope, receive, send)
+                await problem_response(_no_slot(), scope)(scope, receive, send)
 
 
 async def _events(services: Services, request_id: str, last: int, seconds: float) -> AsyncIterator[bytes]:
@@ -128,7 +128,7 @@ def _last_event_id(request: Request) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004
 
 
-def _no_seat() -> Problem:
+def _no_slot() -> Problem:
     return Problem(
         503,
         "Too busy",

@@ -42,8 +42,8 @@ async def one(request_id: RequestId, request: Request, principal: Reader, servic
     snapshot = await look()
     wait, headers, version = wait_of(request), {}, snapshot.version
     if wait and (unchanged(request, etag(snapshot)) or "if-none-match" not in request.headers):
-        with services.waiting.seat(request.scope) as seated:
-            if seated:
+        with services.waiting.slot(request.scope) as free:
+            if free:
                 snapshot = await services.waiting.until(request_id, look, lambda new: new.version != version, wait)
                 headers["Preference-Applied"] = f"wait={wait:g}"
     headers["ETag"] = etag(snapshot)

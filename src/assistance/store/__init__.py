@@ -1,4 +1,4 @@
-"""The store: nothing accepted is ever lost, because nothing is accepted before it is here."""
+"""The store: what is accepted is never lost, because it is accepted only after its commit here."""
 
 from assistance.store.errors import (
     ChangedError,
@@ -15,20 +15,14 @@ from assistance.store.opening import migrate, open_store
 from assistance.store.queue.auditing import Backlog, Evidence
 from assistance.store.queue.clocks import Clocks
 from assistance.store.queue.dequeue import Dequeue, Dequeued, Job
-from assistance.store.queue.lanes import Failing, Freeze, LaneState
+from assistance.store.queue.lanes import Failing, Freeze, LaneState, Park, Unpark, brief
 from assistance.store.queue.leases import Lease, Recovery, Renewal
 from assistance.store.queue.outcomes import DeliveryOutcome, Recorded
-from assistance.store.queue.parking import Park, Unpark, brief
-from assistance.store.requests.accepting import Acceptance, Accepted, NewRequest
-from assistance.store.requests.erasing import Erasure
-from assistance.store.requests.following import FollowUp, Reply
-from assistance.store.requests.keys import IdempotencyKey
-from assistance.store.requests.lifecycle import OVER, Move
-from assistance.store.requests.locking import Command
-from assistance.store.requests.reading import RequestFilter
-from assistance.store.requests.replaying import AGAIN, DeliveryFilter, Owed, Retry
-from assistance.store.requests.rerouting import Reroute
-from assistance.store.requests.retention import Retained
+from assistance.store.requests.accepting import Acceptance, Accepted, IdempotencyKey, NewRequest
+from assistance.store.requests.changing import Command
+from assistance.store.requests.moves import AGAIN, OVER, FollowUp, Move, Reply, Reroute, Retry
+from assistance.store.requests.reading import DeliveryFilter, Owed, RequestFilter
+from assistance.store.requests.retention import Erasure, Retained
 from assistance.store.store import Store
 from assistance.store.tables.schema import STUCK
 

@@ -1,4 +1,4 @@
-"""What a caller of the store has to reckon with."""
+"""What the store raises."""
 
 from assistance.model import Claim
 
@@ -8,7 +8,7 @@ class StoreUnavailableError(Exception):
 
 
 class StoreBrokenError(StoreUnavailableError):
-    """The disk's word cannot be trusted any more (a failed fsync, a corrupt file): this process must end."""
+    """A failed fsync or a corrupt file: what is on the disk is unknown, and this process must end."""
 
 
 class StoreRefusedError(Exception):
@@ -28,10 +28,9 @@ class NoSuchDeliveryError(NotFoundError):
 
 
 class ConflictError(Exception):
-    """The request's state does not allow that; `claim` says who has the request, if somebody has."""
+    """The request's state does not allow that; `claim` says who has the request, or None."""
 
     def __init__(self, text: str, claim: Claim | None = None) -> None:
-        """See the class."""
         super().__init__(text)
         self.claim = claim
 
@@ -41,4 +40,4 @@ class TooManyFollowUpsError(ConflictError):
 
 
 class ChangedError(Exception):
-    """The request is not what the caller has seen any more."""
+    """The request's version is none of those that the command names."""

@@ -20,7 +20,7 @@ def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None, 
 
     Args:
         url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or any libpq URI.
-        on_commit: hears the size of every group of writes that was committed, in a thread of the store.
+        on_commit: called with the size of every group of writes that was committed, in a thread of the store.
         tracer: where the spans of transactions go, None for nowhere.
 
     Raises:
@@ -32,7 +32,7 @@ def open_store(url: str, on_commit: Callable[[int], None] = lambda _size: None, 
         except DBAPIError as error:
             raise damaged(error) from None
         return Store(database, on_commit, tracer or NoOpTracer())
-    # Imported here: SQLite's users do without the other driver's memory and time.
+    # Memory and start time: SQLite's users do without the other driver.
     from assistance.store.engine.postgresql import open_postgresql  # noqa: PLC0415
 
     return Store(open_postgresql(url), on_commit, tracer or NoOpTracer())

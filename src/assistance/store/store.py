@@ -1,77 +1,94 @@
-"""The store as the rest of the house sees it."""
+"""The store as the other rooms see it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from opentelemetry.trace import Tracer
 
 from assistance.model import Attempt, Delivery, Event, Snapshot, State
-from assistance.store.engine.changes import Changes
-from assistance.store.engine.database import Database
-from assistance.store.engine.reader import Reader
-from assistance.store.engine.writer import Operation, Writer
-from assistance.store.queue import auditing, clocks, dequeue, lanes, leases, outcomes, parking
+from assistance.store.engine.database import Database, Reader
+from assistance.store.engine.writer import Item, Operation, Writer
+from assistance.store.queue import auditing, clocks, dequeue, lanes, leases, outcomes
 from assistance.store.queue.auditing import Backlog, Evidence
 from assistance.store.queue.clocks import Clocks
 from assistance.store.queue.dequeue import Dequeue, Dequeued
-from assistance.store.queue.lanes import Failing, Freeze, LaneState
+from assistance.store.queue.lanes import Failing, Freeze, LaneState, Park, Unpark
 from assistance.store.queue.leases import Recovery, Renewal
 from assistance.store.queue.outcomes import DeliveryOutcome, Recorded
-from assistance.store.queue.parking import Park, Unpark
-from assistance.store.requests import accepting, erasing, following, lifecycle, reading, replaying, rerouting, retention
+from assistance.store.requests import accepting, changing, moves, reading, retention
 from assistance.store.requests.accepting import Accepted, NewRequest
-from assistance.store.requests.erasing import Erasure
-from assistance.store.requests.following import FollowUp, Reply
-from assistance.store.requests.lifecycle import Move
-from assistance.store.requests.locking import Commanded
-from assistance.store.requests.reading import RequestFilter
-from assistance.store.requests.replaying import DeliveryFilter, Owed, Retry
-from assistance.store.requests.rerouting import Reroute
-from assistance.store.requests.retention import Retained
+from assistance.store.requests.moves import FollowUp, Move, Reply, Reroute, Retry
+from assistance.store.requests.reading import DeliveryFilter, Owed, RequestFilter
+from assistance.store.requests.retention import Erasure, Retained
 from assistance.store.tables.schema import WAITING
+
+
+class Changes:
+    """Who waits for a request to change, within this process."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, set[asyncio.Event]] = {}
+
+    def publish(self, request_ids: Iterable[str]) -> None:
+        """These have changed."""
+        for request_id in request_ids:
+            for event in self._watched.get(request_id, ()):
+                event.set()
+
+    @contextmanager
+    def subscribe(self, request_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the request changes; clear it before reading."""
+        event = asyncio.Event()
+        self._watched.setdefault(request_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            watching = self._watched[request_id]
+            watching.discard(event)
+            if not watching:
+                del self._watched[request_id]
 
 
 class Store:
     """Requests, deliveries and what happened, on stable storage.
 
-    Every writing call returns after the commit and raises StoreUnavailableError when there was none.
+    Every writing call returns after the commit and raises StoreUnavailableError when there was none. What takes a
+    command raises NotFoundError, ConflictError and ChangedError too.
     """
 
     def __init__(self, database: Database, on_commit: Callable[[int], None], tracer: Tracer) -> None:
         """Use `open_store` instead."""
-        self._database = database
-        self._accepting = Writer(database, "accepts", on_commit, tracer)
-        # Where one process has the file, one thread writes it; else accepts do not wait for the dispatcher's commits.
-        self._dispatching = self._accepting if self.exclusive else Writer(database, "dispatch", on_commit, tracer)
-        self._writers = {self._accepting, self._dispatching}
-        for writer in self._writers:
-            writer.start()
+        self.database = database
+        self.accepting = Writer(database, "accepts", on_commit, tracer)
+        # Latency: accepts must not wait for the dispatcher's commits. A SQLite file has one writer in any case.
+        self.dispatching = self.accepting if self.exclusive else Writer(database, "dispatch", on_commit, tracer)
         self._reader = Reader(database.reading, tracer)
-        self._read = self._reader.read
+        self.read = self._reader.read
         self.changes = Changes()
         self._wake: Callable[[], None] | None = None
 
     @property
     def exclusive(self) -> bool:
         """Whether no other process can have it open."""
-        return self._database.file_lock is not None
+        return self.database.file_lock is not None
 
     @property
     def broken(self) -> str | None:
-        """Why this process must end and open the store anew, or None."""
-        return next((writer.broken for writer in self._writers if writer.broken), None)
+        """Why this process must end and open the store again, or None."""
+        return self.accepting.broken or self.dispatching.broken
 
     def close(self) -> None:
-        """Write what is waiting and let go of the database."""
-        for writer in self._writers:
+        """Write what is waiting and close the database."""
+        for writer in {self.accepting, self.dispatching}:
             writer.stop()
         self._reader.close()
-        self._database.close()
+        self.database.close()
 
-    async def listen(self, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever another process has stored what is due; until cancelled, or at once where none can."""
-        if self._database.wakes:
-            await self._database.wakes.listen(heard)
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever another process has stored what is due; until cancelled, or at once where none can."""
+        if self.database.wakes:
+            await self.database.wakes.listen(wake)
 
     def on_due(self, wake: Callable[[], None]) -> None:
         """Call `wake` after each commit of this process that made something due; see `listen` for those of others."""
@@ -80,113 +97,110 @@ class Store:
     def _wake_others(self, *, due: bool) -> None:
         if due and self._wake:
             self._wake()
-        if due and self._database.wakes:
-            self._database.wakes.notify()
+        if due and self.database.wakes:
+            self.database.wakes.notify()
 
     async def accept(self, new: NewRequest) -> Accepted:
-        """Store an ask; raises KeyReusedError for a used key with another body, or TooManyFollowUpsError."""
-        accepted: Accepted = await self._accepting.write(accepting.accept, new)
+        """Store a request; raises KeyReusedError for a used key with another body, or TooManyFollowUpsError."""
+        accepted = await self.accepting.write(accepting.accept, new)
         self._wake_others(due=_any_due(accepted.deliveries, new.request.created_at))
         self.changes.publish([accepted.request.id])
         return accepted
 
     async def move(self, move: Move) -> Snapshot:
-        """Take a request to another status; raises NotFoundError, ConflictError, ChangedError."""
-        return await self._change(lifecycle.move, move)
+        """Change a request's status."""
+        return await self._change(moves.move, move)
 
     async def follow_up(self, follow_up: FollowUp) -> Snapshot:
-        """Add what the customer says now; raises as `move` does."""
-        return await self._change(following.follow_up, follow_up)
+        """Add what the customer says now; raises TooManyFollowUpsError too."""
+        return await self._change(moves.follow_up, follow_up)
 
     async def reply(self, reply: Reply) -> Snapshot:
-        """Write down what a person says to the customer; raises as `move` does."""
-        return await self._change(following.reply, reply)
+        """Write down what a person says to the customer."""
+        return await self._change(moves.reply, reply)
 
     async def reroute(self, reroute: Reroute) -> Snapshot:
-        """Take a request to the people of another topic; raises as `move` does."""
-        return await self._change(rerouting.reroute, reroute)
+        """Give a request to the people of another topic."""
+        return await self._change(moves.reroute, reroute)
 
     async def retry(self, retry: Retry) -> Snapshot:
-        """Make a delivery due once more; raises as `move` does."""
-        return await self._change(replaying.retry, retry)
+        """Send a delivery once more; raises NoSuchDeliveryError too."""
+        return await self._change(moves.retry, retry)
 
     async def erase(self, erasure: Erasure) -> Snapshot:
-        """Erase what the customer wrote; raises as `move` does."""
-        return await self._change(erasing.erase, erasure)
+        """Erase what the customer wrote."""
+        return await self._change(retention.erase, erasure)
 
-    async def _change(self, operation: Operation, item: Commanded) -> Snapshot:
-        snapshot: Snapshot = await self._accepting.write(operation, item)
+    async def _change(self, operation: Operation[changing.Item, Snapshot], item: changing.Item) -> Snapshot:
+        snapshot = await self.accepting.write(operation, item)
         self._wake_others(due=_any_due(snapshot.deliveries, item.command.now))
         self.changes.publish([snapshot.request.id])
         return snapshot
 
     async def expire(self, now: float) -> list[str]:
-        """Expire what nobody took in its time; says which."""
-        expired: list[str] = await self._accepting.write(lifecycle.expire, now)
+        """Expire what nobody has claimed in its time; the ids."""
+        expired = await self.accepting.write(moves.expire, now)
         self.changes.publish(expired)
         return expired
 
     async def dequeue(self, command: Dequeue) -> Dequeued:
         """Lease what is due."""
-        dequeued: Dequeued = await self._dispatching.write(dequeue.dequeue, command)
-        return dequeued
+        return await self.dispatching.write(dequeue.dequeue, command)
 
     async def record_outcome(self, outcome: DeliveryOutcome) -> Recorded:
-        """Write down what became of a try; says what it came to."""
-        recorded: Recorded = await self._dispatching.write(outcomes.record_outcome, outcome)
+        """Write down what became of a try."""
+        recorded = await self.dispatching.write(outcomes.record_outcome, outcome)
         self._wake_others(due=outcome.state in {State.FAILED, State.PARKED})
         self.changes.publish([outcome.delivery.request_id])
         return recorded
 
     async def release(self, delivery: Delivery) -> None:
-        """Give a lease back without counting a try."""
-        await self._dispatching.write(leases.release, delivery)
+        """End a lease without counting a try."""
+        await self.dispatching.write(leases.release, delivery)
         self._wake_others(due=True)
 
     async def renew(self, renewal: Renewal) -> frozenset[leases.Key]:
-        """Hold on to leases; says which were still held."""
-        held: frozenset[leases.Key] = await self._dispatching.write(leases.renew, renewal)
-        return held
+        """Renew leases; the keys of those that still existed."""
+        return await self.dispatching.write(leases.renew, renewal)
 
     async def recover(self, recovery: Recovery) -> int:
-        """Take back what processes held that are gone; says how many deliveries."""
-        recovered = await self._in_steps(leases.recover, recovery, leases.AT_ONCE)
-        self._wake_others(due=recovered > 0)
-        return recovered
+        """End the leases of processes that have died; how many."""
+        return await self._make_due(leases.recover, recovery)
 
     async def park(self, park: Park) -> int:
-        """Park a channel and what is due on it; says how many deliveries."""
-        parked = await self._in_steps(parking.park, park, parking.AT_ONCE)
-        self._wake_others(due=parked > 0)
-        return parked
+        """Park a channel and what is due on it; how many deliveries."""
+        return await self._make_due(lanes.park, park)
 
     async def unpark(self, unpark: Unpark) -> int:
-        """Let a channel go on; says how many deliveries are due again."""
-        resumed = await self._in_steps(parking.unpark, unpark, parking.AT_ONCE)
-        self._wake_others(due=resumed > 0)
-        return resumed
+        """Let a channel go on; how many deliveries are due again."""
+        return await self._make_due(lanes.unpark, unpark)
+
+    async def _make_due(self, operation: Operation[Item, int], item: Item) -> int:
+        count = await self._in_steps(operation, item, leases.AT_ONCE)
+        self._wake_others(due=count > 0)
+        return count
 
     async def try_parked(self, channel: str | None = None) -> None:
         """Let one message try each parked channel now, or that one, in whatever process."""
-        self._wake_others(due=await self._dispatching.write(parking.try_parked, channel))
+        self._wake_others(due=await self.dispatching.write(lanes.try_parked, channel))
 
-    async def _in_steps(self, operation: Operation, item: Any, at_once: int) -> int:
-        """Do it again as long as there is more of it; each step commits, so that nobody waits for all of them."""
-        total = count = await self._dispatching.write(operation, item)
+    async def _in_steps(self, operation: Operation[Item, int], item: Item, at_once: int) -> int:
+        """Repeat it until it has handled less than `at_once` rows. Each step commits: other writes go in between."""
+        total = count = await self.dispatching.write(operation, item)
         while count >= at_once:
-            total += (count := await self._dispatching.write(operation, item))
-        return int(total)
+            total += (count := await self.dispatching.write(operation, item))
+        return total
 
     async def freeze(self, freeze: Freeze) -> None:
         """Remember `Retry-After`."""
-        await self._dispatching.write(lanes.freeze, freeze)
+        await self.dispatching.write(lanes.freeze, freeze)
 
     async def note_failing(self, failing: Failing) -> None:
         """Remember whether a channel answers."""
-        await self._dispatching.write(lanes.note_failing, failing)
+        await self.dispatching.write(lanes.note_failing, failing)
 
     async def retain(self, now: float) -> Retained:
-        """Forget what need not be kept any more; see `retention` for how long that is."""
+        """Erase and delete what need not be kept any more; see `retention` for how long that is."""
         return Retained(
             keys=await self._in_steps(retention.forget_keys, now, retention.AT_ONCE),
             erased=await self._in_steps(retention.erase_old, now, retention.AT_ONCE),
@@ -195,60 +209,59 @@ class Store:
 
     async def lane_states(self) -> list[LaneState]:
         """What is remembered of every channel."""
-        return await self._read(lanes.lane_states)
+        return await self.read(lanes.lane_states)
 
     async def waiting_channels(self) -> list[str]:
         """The channels on which something waits."""
-        return await self._read(lanes.waiting_channels)
+        return await self.read(lanes.waiting_channels)
 
     async def parked_channels(self) -> list[str]:
         """The channels on which something is parked."""
-        return await self._read(lanes.parked_channels)
+        return await self.read(lanes.parked_channels)
 
     async def get(self, request_id: str) -> Snapshot | None:
         """One request with its deliveries."""
-        return await self._read(reading.get, request_id)
+        return await self.read(reading.get, request_id)
 
     async def page(self, query: RequestFilter) -> list[Snapshot]:
         """The newest requests first."""
-        return await self._read(reading.page, query)
+        return await self.read(reading.page, query)
 
     async def time_line(self, request_id: str, after: int = 0) -> list[Event]:
         """What happened to a request since event number `after`."""
-        return await self._read(reading.time_line, request_id, after)
+        return await self.read(reading.time_line, request_id, after)
 
     async def deliveries(self, selection: DeliveryFilter) -> list[Owed]:
-        """Deliveries of whatever request."""
-        return await self._read(replaying.select_deliveries, selection)
+        """Deliveries of all requests."""
+        return await self.read(reading.select_deliveries, selection)
 
     async def tries(self, request_id: str) -> list[tuple[Delivery, list[Attempt]]]:
         """Every delivery of a request with its tries."""
-        return await self._read(reading.tries, request_id)
+        return await self.read(reading.tries, request_id)
 
     async def backlog(self, now: float) -> Backlog:
         """What is owed at `now`, by channel and topic."""
-        return await self._read(auditing.backlog, now)
+        return await self.read(auditing.backlog, now)
 
     async def evidence(self, clock: Callable[[], float], grace: float) -> Evidence:
-        """What an audit goes by; see `auditing.evidence`."""
-        return await self._read(auditing.evidence, clock, grace)
+        """What an audit judges by; see `auditing.evidence`."""
+        return await self.read(auditing.evidence, clock, grace)
 
     async def check_writable(self, now: float) -> None:
         """Raise StoreUnavailableError unless something can be written and committed now."""
-        await self._accepting.write(clocks.beat, ("writable", now))
+        await self.accepting.write(clocks.beat, ("writable", now))
 
     async def resume(self, machine: float) -> float:
         """Go on by the machine's clock; see `clocks.resume`."""
-        snapshot: float = await self._dispatching.write(clocks.resume, machine)
-        return snapshot
+        return await self.dispatching.write(clocks.resume, machine)
 
     async def note_clocks(self, now: Clocks) -> None:
         """Remember them for the next process."""
-        await self._dispatching.write(clocks.note, now)
+        await self.dispatching.write(clocks.note, now)
 
     async def clock_offset(self, machine: Callable[[], float]) -> float:
-        """By how much the clock that all processes share is ahead of what `machine` tells, which a thread asks."""
-        return await self._read(clocks.offset, machine)
+        """The seconds by which the clock that all processes share is ahead of `machine`, which a thread calls."""
+        return await self.read(clocks.offset, machine)
 
 
 def _any_due(owed: Sequence[Delivery], now: float) -> bool:

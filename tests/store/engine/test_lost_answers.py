@@ -1,4 +1,4 @@
-"""The answer to a commit is lost: the callers hear that nobody knows, and trying again does no harm."""
+"""The answer to a commit is lost: the callers get an error, and trying again does no harm."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tests.fakes.postgres import Postgres
 from tests.store.asks import ALL, GONE, NOW, ask, dequeue, events, key, new, record_outcome, request, states
 
 from assistance.model import State
-from assistance.store import Acceptance, Recovery, Store, StoreUnavailableError, open_store
+from assistance.store import Acceptance, Recorded, Recovery, Store, StoreUnavailableError, open_store
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def lose_next(proxy: LossyProxy) -> None:
     proxy.lose.set()
 
 
-async def test_an_ask_with_a_key_finds_itself_stored(store: Store, proxy: LossyProxy):
+async def test_an_accept_with_a_key_finds_itself_stored(store: Store, proxy: LossyProxy):
     """The caller tries again with its key: the same request, once."""
     lose_next(proxy)
     with pytest.raises(StoreUnavailableError):
@@ -45,7 +45,7 @@ async def test_an_ask_with_a_key_finds_itself_stored(store: Store, proxy: LossyP
     assert [seen[0].id for seen in await store.page(ALL)] == [again.request.id]
 
 
-async def test_an_outcome_told_again_changes_nothing(store: Store, proxy: LossyProxy):
+async def test_an_outcome_recorded_again_changes_nothing(store: Store, proxy: LossyProxy):
     """It was written the first time."""
     accepted = await ask(store)
     [job] = await dequeue(store)
@@ -53,12 +53,12 @@ async def test_an_outcome_told_again_changes_nothing(store: Store, proxy: LossyP
     with pytest.raises(StoreUnavailableError):
         await record_outcome(store, job, State.DELIVERED)
     assert proxy.lost.wait(10)
-    assert not await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.DELIVERED]
     assert len(await events(store, accepted.request.id)) == 2
 
 
-async def test_what_was_leased_unheard_comes_back_when_the_lease_ends(store: Store, proxy: LossyProxy):
+async def test_a_lease_whose_answer_was_lost_is_recovered_when_it_ends(store: Store, proxy: LossyProxy):
     """It is late, not lost."""
     accepted = await ask(store)
     lose_next(proxy)

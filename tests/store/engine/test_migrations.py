@@ -85,10 +85,10 @@ def test_a_migration_does_not_wait_for_ever_for_another(
     postgres: Postgres, empty: str, monkeypatch: pytest.MonkeyPatch
 ):
     """It says what it waited for, and leaves nothing half done."""
-    quickly = ("SET LOCAL lock_timeout = '100ms'", *migrations._ALONE[1:])
-    monkeypatch.setattr(migrations, "_ALONE", quickly)
+    quickly = ("SET LOCAL lock_timeout = '100ms'", *migrations.ALONE[1:])
+    monkeypatch.setattr(migrations, "ALONE", quickly)
     with psycopg.connect(postgres.at(empty)) as other:
-        other.execute(f"SELECT pg_advisory_lock({migrations._LOCK})")
+        other.execute(f"SELECT pg_advisory_lock({migrations.LOCK})")
         with pytest.raises(StoreRefusedError, match="lock"):
             migrate(postgres.at(empty))
     assert migrate(postgres.at(empty)) == (None, migrations.newest())
@@ -104,7 +104,7 @@ def test_a_migration_of_a_file_in_use_is_refused(tmp_path: Path):
 
 
 def downgrade(url: str, revision: str) -> Engine:
-    engine, config = engine_of(url), migrations._config()
+    engine, config = engine_of(url), migrations.config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)

@@ -31,7 +31,7 @@ class Statements:
 
     def __init__(self, store: Store) -> None:
         self.seen: list[tuple[str, Any]] = []
-        self._engines = store._database.writing, store._database.reading
+        self._engines = store.database.writing, store.database.reading
         self._store = store
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ class Statements:
             self.seen.append((statement, values[0] if many else values))
 
     def plans(self, table: str) -> str:
-        """How the database goes about those that touch the table."""
+        """The query plans of those that touch the table."""
         found = [one for one in self.seen if re.search(rf"(FROM|UPDATE) {table}\b", one[0])]
         assert found
         return "\n".join(_plan(self._engines[0], *one) for one in found)
@@ -72,7 +72,7 @@ def scans(plans: str, table: str) -> list[str]:
 @pytest.fixture
 async def full(store: Store) -> Store:
     """A store with much that is over, and a little of everything that waits."""
-    engine = store._database.writing
+    engine = store.database.writing
     with engine.begin() as connection:
         for statement in _FILL:
             connection.execute(text(statement), {"now": NOW, "done": DONE})
@@ -82,7 +82,7 @@ async def full(store: Store) -> Store:
     await ask(store, "broken")
     await store.park(Park("broken", "credentials", NOW))
     if engine.dialect.name == "postgresql":
-        # As its autovacuum does; SQLite goes without figures.
+        # As its autovacuum does; SQLite has no statistics.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("ANALYZE")
     return store
@@ -106,11 +106,11 @@ _FILL = (
 
 @pytest.fixture(autouse=True)
 def _ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    cast = f"CAST({_ID} AS uuid)" if store._database.writing.dialect.name == "postgresql" else _ID
+    cast = f"CAST({_ID} AS uuid)" if store.database.writing.dialect.name == "postgresql" else _ID
     monkeypatch.setattr(f"{__name__}._FILL", tuple(each.format(id=cast) for each in _FILL))
 
 
-async def test_a_claim_looks_at_what_is_due_only(full: Store):
+async def test_a_dequeue_reads_what_is_due_only(full: Store):
     """By the index of what waits on its channel, for each rank."""
     with Statements(full) as statements:
         jobs = await dequeue(full, "slack", "mail", paces={"slack": 1000.0})
@@ -142,7 +142,7 @@ async def test_an_outcome_finds_its_rows_by_their_keys(full: Store):
     assert not scans(statements.plans("requests"), "requests")
 
 
-async def test_an_ask_looks_up_its_key_and_conversation_only(full: Store):
+async def test_an_accept_looks_up_its_key_and_conversation_only(full: Store):
     """However many requests its client has."""
     with Statements(full) as statements:
         await full.accept(new(of=request(conversation_id="c1"), key=key("k1")))
@@ -150,10 +150,10 @@ async def test_an_ask_looks_up_its_key_and_conversation_only(full: Store):
     plans = statements.plans("requests")
     assert "requests_open_conversation" in plans
     assert not scans(plans, "requests")
-    assert not scans(statements.plans("idempotency"), "idempotency") or "sqlite" not in str(full._database.writing.url)
+    assert not scans(statements.plans("idempotency"), "idempotency") or "sqlite" not in str(full.database.writing.url)
 
 
-async def test_the_sweeps_look_at_what_may_concern_them_only(full: Store):
+async def test_the_sweeps_read_what_may_concern_them_only(full: Store):
     """Expiry, leases that are over, parking and freeing."""
     await dequeue(full)
     with Statements(full) as statements:
@@ -170,7 +170,7 @@ async def test_the_sweeps_look_at_what_may_concern_them_only(full: Store):
     assert not scans(expiry, "requests")
 
 
-async def test_what_is_to_be_forgotten_is_found_by_its_age(full: Store):
+async def test_what_is_to_be_erased_is_found_by_its_age(full: Store):
     """Not by reading all that is kept."""
     with Statements(full) as statements:
         await full.retain(NOW)
@@ -223,7 +223,7 @@ async def test_the_oldest_unclaimed_is_found_without_reading_those_after_it(full
 
 
 async def test_an_erasure_finds_the_answers_given_by_their_request(full: Store):
-    """Not by reading all that its client was answered within a week."""
+    """Not by reading all answers that its client got within a week."""
     asked = request()
     await full.accept(NewRequest(asked, (notice(asked, 1),), lambda *_: b"{}", key("k")))
     with Statements(full) as statements:
@@ -235,5 +235,5 @@ async def test_an_erasure_finds_the_answers_given_by_their_request(full: Store):
 
 async def test_a_plan_that_reads_everything_is_recognised(store: Store):
     """The tests above would see it."""
-    found = _plan(store._database.reading, "SELECT * FROM requests WHERE correlation_id = 'x'", ())
+    found = _plan(store.database.reading, "SELECT * FROM requests WHERE correlation_id = 'x'", ())
     assert scans(found, "requests")

@@ -41,7 +41,7 @@ def refusal(url: str) -> str:
 
 
 def test_a_database_that_may_lose_what_it_confirmed_is_refused(postgres: Postgres, database: str):
-    """Whoever set it, for the server, the database or the user."""
+    """Whether it is set for the server, the database or the user."""
     postgres.run("ALTER DATABASE {} SET synchronous_commit = off", database)
     assert "synchronous_commit=off" in refusal(postgres.at(database))
 
@@ -56,7 +56,7 @@ def test_a_server_that_does_not_sync_is_refused():
 
 def test_an_old_server_is_refused(postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch):
     """With the version that is needed."""
-    monkeypatch.setattr(postgresql, "_OLDEST", 1_000_000)
+    monkeypatch.setattr(postgresql, "OLDEST", 1_000_000)
     assert "is too old; 15 or newer" in refusal(postgres.at(database))
 
 
@@ -79,7 +79,7 @@ def test_an_outdated_schema_is_refused(postgres: Postgres, database: str, monkey
 
 
 def test_the_schema_of_a_newer_version_will_do(postgres: Postgres, database: str):
-    """While a new version rolls out, the old one goes on, and can even be started anew."""
+    """While a new version rolls out, the old one goes on, and can even be restarted."""
     postgres.run("UPDATE alembic_version SET version_num = '9999'", database=database)
     assert migrate(postgres.at(database)) == ("9999", "9999")
     open_store(postgres.at(database)).close()
@@ -96,7 +96,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password():
 
 
 def test_a_server_that_does_not_answer_is_given_up():
-    """A black hole holds nobody for longer than the connection's time-out."""
+    """The wait is no longer than the connection's time-out."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         began = time.monotonic()
         assert "timeout" in refusal(f"postgresql://127.0.0.1:{listener.getsockname()[1]}/db?connect_timeout=2")
@@ -110,7 +110,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url: str):
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_a_uri_may_say_otherwise_what_we_would_choose(scheme: str):
+def test_a_uri_overrides_our_defaults(scheme: str):
     """All of libpq's names are known; what is not named has our default."""
     conninfo = postgresql.parse(f"{scheme}://ana:secret@/db?host=/run/pg&application_name=mine")
     assert "application_name=mine" in conninfo
@@ -135,16 +135,16 @@ async def test_every_session_is_limited(store: Store):
     }
     reads = {"transaction_read_only": "on", "transaction_isolation": "repeatable read"}
     writes = {"transaction_read_only": "off", "transaction_isolation": "read committed"}
-    assert await store._read(look) == [limits | reads]
-    assert await store._accepting.write(look, None) == limits | writes
-    assert await store._dispatching.write(look, None) == limits | writes
+    assert await store.read(look) == [limits | reads]
+    assert await store.accepting.write(look, None) == limits | writes
+    assert await store.dispatching.write(look, None) == limits | writes
 
 
 async def test_a_statement_that_takes_too_long_is_given_up(
     postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """The caller hears of it, and the next one is served."""
-    monkeypatch.setattr(postgresql, "_LIMIT", "set_config('statement_timeout', '100ms', false)")
+    """Its caller gets an error, and the next write works."""
+    monkeypatch.setattr(postgresql, "LIMIT", "set_config('statement_timeout', '100ms', false)")
     store = open_store(postgres.at(database))
 
     def dawdle(connection: Connection, items: Sequence[None]) -> Sequence[None]:
@@ -152,13 +152,13 @@ async def test_a_statement_that_takes_too_long_is_given_up(
         return items
 
     with pytest.raises(StoreUnavailableError):
-        await store._accepting.write(dawdle, None)
+        await store.accepting.write(dawdle, None)
     await ask(store)
     store.close()
 
 
 async def test_accepts_do_not_wait_for_the_dispatcher(store: Store):
-    """A dispatch write that hangs keeps no customer waiting."""
+    """A dispatch write that hangs does not hold up an accept."""
     began, go_on = Event(), Event()
 
     def hang(_connection: Connection, items: Sequence[None]) -> Sequence[None]:
@@ -166,7 +166,7 @@ async def test_accepts_do_not_wait_for_the_dispatcher(store: Store):
         assert go_on.wait(10)
         return items
 
-    hanging = asyncio.ensure_future(store._dispatching.write(hang, None))
+    hanging = asyncio.ensure_future(store.dispatching.write(hang, None))
     assert await asyncio.to_thread(began.wait, 10)
     await ask(store)
     assert not hanging.done()
@@ -194,7 +194,7 @@ async def test_an_outage_is_reported_at_once_and_survived(store: Store, postgres
 async def test_sessions_that_the_server_has_ended_are_replaced_unnoticed(
     store: Store, postgres: Postgres, database: str
 ):
-    """After a restart or a failover nobody hears of it."""
+    """After a restart or a failover no caller gets an error."""
     await ask(store)
     await dequeue(store)
     with postgres.out_of_order(database):
@@ -216,7 +216,7 @@ async def test_a_server_that_became_unsafe_meanwhile_is_not_written_to(store: St
     await ask(store)
 
 
-async def test_a_dispatcher_in_another_process_hears_of_what_is_due(store: Store, postgres: Postgres, database: str):
+async def test_a_dispatcher_in_another_process_is_woken_by_what_is_due(store: Store, postgres: Postgres, database: str):
     """At once, and again after its connection was cut."""
     heard = asyncio.Event()
     other = open_store(postgres.at(database))
@@ -239,8 +239,8 @@ async def _hear(heard: asyncio.Event) -> None:
     heard.clear()
 
 
-async def test_many_asks_are_told_of_by_few_words(store: Store, postgres: Postgres, database: str):
-    """Never one an ask, and none for what is due later."""
+async def test_many_accepts_send_few_notifications(store: Store, postgres: Postgres, database: str):
+    """Never one an accept, and none for what is due later."""
     with psycopg.connect(postgres.at(database), autocommit=True) as listener:
         listener.execute("LISTEN assistance_due")
         of = request()

@@ -1,4 +1,4 @@
-"""PostgreSQL falls silent, and neither side is told: a hanging server that is replaced, a middleman that forgets."""
+"""PostgreSQL falls silent, and TCP does not report it: a hanging server, a proxy that drops a connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def between(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
 
 async def test_connections_that_have_fallen_silent_are_given_up(between: tuple[ToxicProxy, Store]):
-    """All who ask fail while it lasts; afterwards they are served by new connections, without a restart."""
+    """All calls fail while it lasts; afterwards they get new connections, without a restart."""
     proxy, store = between
     accepted = await ask(store)
     await dequeue(store)
@@ -45,8 +45,8 @@ async def test_connections_that_have_fallen_silent_are_given_up(between: tuple[T
     assert await store.get(accepted.request.id)
 
 
-async def test_a_pause_that_ends_in_time_is_felt_as_a_delay(between: tuple[ToxicProxy, Store]):
-    """Nobody hears of it."""
+async def test_a_pause_that_ends_in_time_is_only_a_delay(between: tuple[ToxicProxy, Store]):
+    """No caller gets an error."""
     proxy, store = between
     await ask(store)
     proxy.spoil(answers=Toxic(silent=True))
@@ -57,23 +57,23 @@ async def test_a_pause_that_ends_in_time_is_felt_as_a_delay(between: tuple[Toxic
     assert (await asking).request.sequence == 1
 
 
-async def test_a_listener_that_was_forgotten_listens_anew(
+async def test_a_listener_whose_connection_was_dropped_listens_again(
     between: tuple[ToxicProxy, Store], monkeypatch: pytest.MonkeyPatch
 ):
-    """Nobody tells it that its connection leads nowhere: it finds out, and hears others again within seconds."""
-    monkeypatch.setattr(waking, "_QUIET", 0.2)
-    monkeypatch.setattr(waking, "_ECHO", 1.0)
+    """It finds out by itself that its connection is dead, and is notified again within seconds."""
+    monkeypatch.setattr(waking, "QUIET", 0.2)
+    monkeypatch.setattr(waking, "ECHO", 1.0)
     proxy, store = between
-    words: asyncio.Queue[None] = asyncio.Queue()
-    listening = asyncio.create_task(store.listen(lambda: words.put_nowait(None)))
+    wakes: asyncio.Queue[None] = asyncio.Queue()
+    listening = asyncio.create_task(store.listen(lambda: wakes.put_nowait(None)))
     async with asyncio.timeout(10):
-        await words.get()
-        await words.get()  # its own: nobody else says anything
+        await wakes.get()
+        await wakes.get()  # its own: no other process sends one
     proxy.spoil(answers=Toxic(silent=True))
     await until(lambda: sum(link.held for link in proxy._links) > 1)
     proxy.heal(forget=True)
-    while not words.empty():
-        words.get_nowait()
+    while not wakes.empty():
+        wakes.get_nowait()
     async with asyncio.timeout(10):
-        await words.get()
+        await wakes.get()
     listening.cancel()

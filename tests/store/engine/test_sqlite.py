@@ -1,4 +1,4 @@
-"""What is particular to SQLite: one process has the file, by whatever name."""
+"""SQLite alone: one process has the file, by every name of it."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_a_file_in_use_is_refused_by_every_name_it_has(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("name", ["", "/", ".", "a.db?timeout=30", "a?b.db"])
 def test_an_address_that_is_no_files_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Before anything is made; what stands behind a question mark is no part of a file's name."""
+    """Before anything is created; what follows a question mark is no part of a file's name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreRefusedError, match="path of a file"):
         open_store(f"sqlite:///{name}")

@@ -25,7 +25,7 @@ HOUR = 3600.0
 async def test_what_waits_comes_when_it_was_to_come(
     store: Store, house: float, machine: float, found: float, snapshot: float
 ):
-    """It is moved by what the clock was set, once, with its deadlines; what has happened is left alone."""
+    """It is shifted by as much as the clock was set, once, with its deadlines; what has happened is not."""
     over, retried = await ask(store, at=NOW - 2), await ask(store, at=NOW - 1)
     done, again = await dequeue(store)
     await record_outcome(store, done, State.DELIVERED, at=NOW)
@@ -40,8 +40,8 @@ async def test_what_waits_comes_when_it_was_to_come(
     assert len(await store.expire(NOW + snapshot + WEEK - 10)) == 0
 
 
-async def test_what_was_parked_frozen_and_leased_is_moved_too(store: Store):
-    """Nobody rests an hour longer because a clock was set back; what is parked has been for as long as it was."""
+async def test_what_was_parked_frozen_and_leased_is_shifted_too(store: Store):
+    """Nothing waits an hour longer because a clock was set back; what is parked keeps the time it has been."""
     parked = await ask(store, "mail")
     await store.park(Park("mail", "credentials", NOW))
     await store.freeze(Freeze("slack", NOW + 30))
@@ -55,14 +55,14 @@ async def test_what_was_parked_frozen_and_leased_is_moved_too(store: Store):
 
 
 async def test_a_store_without_a_past_is_left_alone(store: Store):
-    """Nobody knows by which clock it was written."""
+    """It is unknown by which clock it was written."""
     await ask(store, at=NOW + HOUR)
     assert await store.resume(NOW) == 0
 
 
 @pytest.mark.parametrize("late", [1, 2, 3], ids=["at first", "next", "at last"])
 async def test_a_server_that_answers_late_is_not_ahead(postgres: Postgres, late: int):
-    """Time that passes between the question and the server's look at its clock passes for both."""
+    """The time between the query and the server's reading of its clock passes on both sides."""
     name = postgres.migrated()
     clock = SharedClock(postgres.stop_clock(name, NOW), NOW)
     store, looks = open_store(postgres.at(name)), 0
@@ -71,7 +71,7 @@ async def test_a_server_that_answers_late_is_not_ahead(postgres: Postgres, late:
         nonlocal looks
         looks += 1
         seen = clock.now()
-        # Each answer is between two looks.
+        # Each answer is between two readings of the clock.
         if looks == 2 * late - 1:
             clock.advance(HOUR)
         return seen

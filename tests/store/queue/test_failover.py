@@ -1,4 +1,4 @@
-"""Failover: the next step starts at once when nobody will hear from those before it."""
+"""Failover: the next step starts at once when those before it have failed or are parked."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ async def due(store: Store, of: AssistanceRequest) -> float:
 
 
 async def end(store: Store, channel: str, state: State) -> None:
-    """What is due on the channel ends so."""
+    """Give what is due on the channel this outcome."""
     for job in await dequeue(store, channel, at=NOW):
         await record_outcome(store, job, state, at=NOW + 2)
 
@@ -185,7 +185,7 @@ async def test_two_last_failures_at_the_same_time_fail_the_request_once(store: S
     assert [event.type for event in await events(store, of.id)].count(EventType.FAILED) == 1
 
 
-async def test_a_request_that_somebody_took_does_not_fail(store: Store):
+async def test_a_claimed_request_does_not_fail(store: Store):
     """A claim is worth more than a notice."""
     of = request()
     await store.accept(new(notice(of, 1), of=of))

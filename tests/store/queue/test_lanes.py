@@ -17,8 +17,8 @@ from tests.store.asks import (
 )
 
 from assistance.model import State
-from assistance.store import Dequeue, Freeze, LaneState, Park, Store, Unpark, open_store
-from assistance.store.queue import parking
+from assistance.store import Dequeue, Freeze, LaneState, Park, Recorded, Store, Unpark, open_store
+from assistance.store.queue import lanes, leases
 
 
 async def test_a_frozen_channel_gives_nothing_until_its_time(store: Store):
@@ -31,15 +31,15 @@ async def test_a_frozen_channel_gives_nothing_until_its_time(store: Store):
     assert len(await dequeue(store, "sms")) == 1
 
 
-async def test_a_channel_is_never_thawed_by_a_shorter_wish(store: Store):
-    """The latest instant of all holds."""
+async def test_a_shorter_freeze_does_not_end_a_longer_one(store: Store):
+    """The latest instant counts."""
     for until in (NOW + 600, NOW + 60):
         await store.freeze(Freeze("slack", until))
     assert await store.lane_states() == [LaneState("slack", frozen_until=NOW + 600)]
 
 
 async def test_what_was_learned_of_a_channel_outlives_the_process(url: str):
-    """A restart does not send to a destination that wanted to be left alone."""
+    """A restart does not send to a destination that asked for a pause."""
     store = open_store(url)
     await store.freeze(Freeze("slack", NOW + 600))
     await store.park(Park("mail", "credentials", NOW))
@@ -62,7 +62,7 @@ async def test_parking_keeps_what_is_due_and_leaves_what_is_not(store: Store):
     now, later = await ask(store), await ask(store, at=NOW + 60)
     assert await store.park(Park("slack", "credentials", NOW + 1)) == 1
     assert await store.park(Park("slack", "credentials", NOW + 60)) == 1
-    assert await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is not Recorded.LATE
     found = [(await states(store, each.request.id))[0] for each in (sent, now, later)]
     assert found == [State.DELIVERED, State.PARKED, State.PARKED]
     [state] = await store.lane_states()
@@ -71,7 +71,7 @@ async def test_parking_keeps_what_is_due_and_leaves_what_is_not(store: Store):
 
 
 async def test_one_process_a_minute_probes_a_parked_channel(store: Store):
-    """Whoever asks first; all see when the next one may."""
+    """The first one; all see when the next may."""
     for _ in range(3):
         await ask(store)
     await store.park(Park("slack", "credentials", NOW + 1))
@@ -95,7 +95,7 @@ async def test_a_parked_channel_is_tried_when_asked_for(store: Store, named: str
 
 
 async def test_a_channel_that_is_not_parked_is_not_probed(store: Store):
-    """To try all leaves those alone that are in order."""
+    """To try all leaves those alone that are not parked."""
     await store.freeze(Freeze("slack", NOW + 60))
     await store.try_parked()
     dequeued = await store.dequeue(Dequeue({}, ME, NOW + 1, lambda _hours, _at: True, probes=["slack"]))
@@ -109,7 +109,7 @@ async def test_a_parked_channel_gives_nothing(store: Store):
     assert await dequeue(store) == []
 
 
-async def test_what_was_accepted_without_knowing_is_parked_by_the_next_look(store: Store):
+async def test_what_was_accepted_without_knowing_is_parked_by_the_next_dequeue(store: Store):
     """A process that does not send knows no lanes: what it accepts for a parked channel fails over at once."""
     await store.park(Park("slack", "credentials: invalid_auth", NOW))
     of = request()
@@ -152,7 +152,8 @@ async def test_mending_one_channel_leaves_the_others_parked(store: Store):
 
 async def test_much_is_parked_and_freed_in_steps(store: Store, monkeypatch: pytest.MonkeyPatch):
     """No step is larger than it may be, and nothing is left over."""
-    monkeypatch.setattr(parking, "AT_ONCE", 3)
+    for module in (lanes, leases):
+        monkeypatch.setattr(module, "AT_ONCE", 3)
     for _ in range(10):
         await ask(store)
     assert await store.park(Park("slack", "credentials", NOW + 1)) == 10

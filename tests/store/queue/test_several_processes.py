@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: nothing is leased twice, and nobody waits in a circle."""
+"""Several processes on one PostgreSQL: nothing is leased twice, and there is no deadlock."""
 
 import asyncio
 import json
@@ -57,8 +57,8 @@ async def hammer(url: str, name: str, rounds: int, seed: int) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     printed, _ = await process.communicate()
     assert process.returncode == 0
-    told: dict[str, Any] = json.loads(printed)
-    return told
+    found: dict[str, Any] = json.loads(printed)
+    return found
 
 
 @pytest.mark.parametrize("rounds", [15, pytest.param(400, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
@@ -69,8 +69,8 @@ async def test_nothing_is_leased_twice_by_processes_that_do_everything_at_once(
     seed = random.randrange(2**32)
     record_property("seed", seed)
     names = "abc"
-    told = await asyncio.gather(*(hammer(postgres.at(database), name, rounds, seed + ord(name)) for name in names))
-    leases = Counter(tuple(lease) for each in told for lease in each["leased"])
+    printed = await asyncio.gather(*(hammer(postgres.at(database), name, rounds, seed + ord(name)) for name in names))
+    leases = Counter(tuple(lease) for each in printed for lease in each["leased"])
     assert leases
     assert [lease for lease, count in leases.items() if count > 1] == []
     stats = f"SELECT deadlocks FROM pg_stat_database WHERE datname = '{database}'"
@@ -79,11 +79,11 @@ async def test_nothing_is_leased_twice_by_processes_that_do_everything_at_once(
     doubled += " AND conversation_id IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"
     assert postgres.run(doubled, database=database) == []
     stored = {str(row[0]) for row in postgres.run("SELECT id FROM requests", database=database)}
-    assert {request_id for each in told for request_id in each["accepted"]} == stored
+    assert {request_id for each in printed for request_id in each["accepted"]} == stored
 
 
 async def test_a_key_used_in_several_processes_at_once_counts_once(stores: list[Store]):
-    """All hear of the same request, whoever commits first."""
+    """All get the same request, whichever commits first."""
     for word in ("k1", "k2", "k3"):
         asks = [store.accept(new(of=request(), key=key(word))) for store in stores for _ in range(5)]
         accepted = await asyncio.gather(*asks)
@@ -91,10 +91,8 @@ async def test_a_key_used_in_several_processes_at_once_counts_once(stores: list[
         assert len({each.request.id for each in accepted}) == 1
 
 
-async def test_keys_written_in_opposite_orders_do_not_stop_each_other(
-    stores: list[Store], postgres: Postgres, database: str
-):
-    """Groups with the same keys in another order would wait for each other, if written as they came."""
+async def test_keys_given_in_opposite_orders_make_no_deadlock(stores: list[Store], postgres: Postgres, database: str):
+    """Groups with the same keys in another order would wait for each other, if inserted in that order."""
     words = [f"k{n}" for n in range(50)]
     for _ in range(3):
         there = [stores[0].accept(new(of=request(), key=key(word))) for word in words]
@@ -113,7 +111,7 @@ async def test_a_conversation_begun_in_several_processes_at_once_is_one_request(
 
 
 async def test_two_last_failures_in_two_processes_fail_the_request_once(stores: list[Store]):
-    """Of two that settle at the same time one sees the other."""
+    """Of two outcomes at the same time one sees the other."""
     for _ in range(10):
         of = request()
         await stores[0].accept(new(notice(of, 1), notice(of, 2, "sms"), of=of))
@@ -154,10 +152,10 @@ def _say_more(_request_id: str) -> Change:
 
 
 @pytest.mark.parametrize("change", [_follow_up, _erase, _say_more])
-async def test_what_changes_while_its_notice_is_being_leased_is_told_by_an_update(
+async def test_what_changes_while_its_notice_is_being_leased_gets_an_update(
     change: Callable[[str], Change], stores: list[Store], postgres: Postgres, database: str
 ):
-    """It goes out with the old words: whoever changes them waits to see that, and owes the new ones."""
+    """The notice is sent with the old text: the change waits for the lease, and enqueues an update."""
     accepted = await ask(stores[0], conversation_id="c")
     with psycopg.connect(postgres.at(database)) as dispatcher:
         dispatcher.execute("UPDATE deliveries SET state = 'sending', fence = 1, lease_owner = 'me', lease_until = 9e9")
@@ -167,18 +165,18 @@ async def test_what_changes_while_its_notice_is_being_leased_is_told_by_an_updat
             await asyncio.sleep(0)
         dispatcher.commit()
     await changing
-    told = await deliveries(stores[2], accepted.request.id)
-    assert [(each.kind, each.state) for each in told] == [(Kind.NOTICE, State.SENDING), (Kind.UPDATE, State.PENDING)]
+    owed = await deliveries(stores[2], accepted.request.id)
+    assert [(each.kind, each.state) for each in owed] == [(Kind.NOTICE, State.SENDING), (Kind.UPDATE, State.PENDING)]
 
 
 async def test_dispatchers_share_a_pace(stores: list[Store]):
-    """However many processes ask at once: one second's worth altogether, from the first message on."""
+    """However many processes dequeue at once: one second's worth altogether, from the first message on."""
     for _ in range(20):
         await ask(stores[0])
-    takes = [dequeue(store, paces={"slack": 4.0}, lease=Lease(str(place), 30)) for place, store in enumerate(stores)]
-    assert sum(len(jobs) for jobs in await asyncio.gather(*takes)) == 4
+    dequeues = [dequeue(store, paces={"slack": 4.0}, lease=Lease(str(place), 30)) for place, store in enumerate(stores)]
+    assert sum(len(jobs) for jobs in await asyncio.gather(*dequeues)) == 4
 
 
 async def test_a_store_that_others_use_is_not_exclusive(stores: list[Store]):
-    """Nobody may take everything back when he starts."""
+    """No process may recover all leases when it starts."""
     assert not any(store.exclusive for store in stores)

@@ -60,7 +60,7 @@ async def test_a_request_comes_back_as_it_was_accepted(store: Store):
     ]
 
 
-async def test_what_is_accepted_is_there_after_the_store_was_opened_anew(url: str):
+async def test_what_is_accepted_is_there_after_a_restart(url: str):
     """Nothing is kept in memory only."""
     store = open_store(url)
     accepted = await ask(store)
@@ -95,7 +95,7 @@ async def test_the_same_key_of_another_client_is_another_key(store: Store):
 
 
 async def test_a_key_can_be_used_again_when_its_time_is_over(store: Store):
-    """After its week it is as good as new, and protects the new request."""
+    """After its week it is a new key, and protects the new request."""
     first = await store.accept(new(of=request(), key=key("k", "one", expires_at=NOW + 10)))
     before = await store.accept(new(of=request(NOW + 9), key=key("k", "one")))
     after = await store.accept(new(of=request(NOW + 10), key=key("k", "two", expires_at=NOW + WEEK)))
@@ -103,8 +103,8 @@ async def test_a_key_can_be_used_again_when_its_time_is_over(store: Store):
     assert (before.request.id, again.request.id) == (first.request.id, after.request.id)
 
 
-async def test_one_of_many_concurrent_asks_with_one_key_is_stored(store: Store):
-    """In one group or in several: all hear of the same request."""
+async def test_one_of_many_concurrent_accepts_with_one_key_is_stored(store: Store):
+    """In one group or in several: all get the same request."""
     accepted = await asyncio.gather(*(store.accept(new(of=request(), key=key("k"))) for _ in range(50)))
     assert [each.how for each in accepted].count(Acceptance.CREATED) == 1
     assert len({each.request.id for each in accepted}) == 1
@@ -112,7 +112,7 @@ async def test_one_of_many_concurrent_asks_with_one_key_is_stored(store: Store):
 
 
 async def test_another_body_in_the_same_group_is_refused(store: Store):
-    """A key counts from the first ask on, although nothing is committed yet."""
+    """A key counts from the first accept on, although nothing is committed yet."""
     asks = [store.accept(new(of=request(), key=key("k", body))) for body in ("one", "two", "one")]
     first, refused, again = await asyncio.gather(*asks, return_exceptions=True)
     assert isinstance(refused, KeyReusedError)
@@ -121,8 +121,8 @@ async def test_another_body_in_the_same_group_is_refused(store: Store):
     assert first.request.id == again.request.id
 
 
-async def test_a_second_ask_of_an_open_conversation_follows_it_up(store: Store):
-    """The same request, one more event, the new words beside the old ones, nothing new owed to those not told yet."""
+async def test_a_second_request_in_an_open_conversation_follows_it_up(store: Store):
+    """The same request, one more event, the new text beside the old one, no update where the notice is not sent yet."""
     first = await ask(store, conversation_id="c")
     second = await ask(store, conversation_id="c", description="And hurry", at=NOW + 5)
     assert (second.how, second.request.id, second.request.sequence) == (Acceptance.FOLLOW_UP, first.request.id, 2)
@@ -136,8 +136,8 @@ async def test_a_second_ask_of_an_open_conversation_follows_it_up(store: Store):
     ]
 
 
-async def test_a_request_has_a_hundred_follow_ups_at_most(store: Store):
-    """By whatever way they come; in one group the first are taken, and those of other requests with them."""
+async def test_a_request_has_so_many_follow_ups_at_most(store: Store):
+    """By an accept or by their own call; in one group the first are stored, and those of other requests."""
     asks = [ask(store, conversation_id="c", description=f"{n}") for n in range(MOST_FOLLOW_UPS + 3)]
     results = await asyncio.gather(*asks, ask(store), return_exceptions=True)
     dequeued = [each.request.id for each in results if not isinstance(each, BaseException)]
@@ -150,11 +150,11 @@ async def test_a_request_has_a_hundred_follow_ups_at_most(store: Store):
     assert len(seen[0].follow_ups) == MOST_FOLLOW_UPS
 
 
-async def test_whoever_was_told_is_told_of_a_follow_up(store: Store):
-    """One update for each channel whose notice is delivered or on its way, none for the others."""
+async def test_a_follow_up_gets_an_update_where_the_notice_was_sent(store: Store):
+    """One update for each channel whose notice is delivered or being sent, none for the others."""
     first = await ask(store, "slack", "mail", "log", conversation_id="c")
-    [told] = await dequeue(store, "slack")
-    await record_outcome(store, told, State.DELIVERED)
+    [job] = await dequeue(store, "slack")
+    await record_outcome(store, job, State.DELIVERED)
     await dequeue(store, "mail")
     second = await ask(store, conversation_id="c", at=NOW + 5)
     updates = [each for each in second.deliveries if each.kind is Kind.UPDATE]
@@ -165,7 +165,7 @@ async def test_whoever_was_told_is_told_of_a_follow_up(store: Store):
     assert await deliveries(store, first.request.id) == list(second.deliveries)
 
 
-async def test_asks_of_one_conversation_in_one_group_are_one_request(store: Store):
+async def test_accepts_of_one_conversation_in_one_group_are_one_request(store: Store):
     """The first opens it, all others follow up in their order."""
     accepted = await asyncio.gather(*(ask(store, conversation_id="c", description=f"{n}") for n in range(20)))
     assert [each.how for each in accepted].count(Acceptance.CREATED) == 1
@@ -175,7 +175,7 @@ async def test_asks_of_one_conversation_in_one_group_are_one_request(store: Stor
 
 
 @pytest.mark.parametrize("end", [Status.CANCELLED, Status.RESOLVED])
-async def test_a_conversation_begins_anew_when_its_request_is_over(store: Store, end: Status):
+async def test_a_conversation_begins_again_when_its_request_is_over(store: Store, end: Status):
     """What is over stays as it is."""
     first = await ask(store, conversation_id="c")
     await move(store, first.request.id, end)
@@ -197,7 +197,7 @@ async def test_a_conversation_belongs_to_its_client_and_topic(store: Store):
 
 
 async def test_a_replay_of_a_follow_up_answers_as_the_first_time(store: Store):
-    """Its status is 200, and it says nothing twice."""
+    """Its status is 200, and nothing is added twice."""
     await ask(store, conversation_id="c")
     first = await store.accept(new(of=request(conversation_id="c"), key=key("k")))
     again = await store.accept(new(of=request(conversation_id="c"), key=key("k")))

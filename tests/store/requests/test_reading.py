@@ -1,12 +1,15 @@
-"""Looking: pages, filters, and who is told of a change; it never waits for a writer."""
+"""Reading: pages, filters, and waiting for a change; it never waits for a writer."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.store.asks import ALL, NOW, ask, dequeue, move, notice, record_outcome, request
+from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
+from tests.store.asks import ALL, NOW, ask, deliveries, dequeue, move, notice, record_outcome, request
 
-from assistance.model import Actor, State, Status
+from assistance.model import Actor, State, Status, uuid7
 from assistance.store import Command, DeliveryFilter, Recovery, RequestFilter, Reroute, Store
 
 
@@ -31,10 +34,10 @@ async def test_a_page_of_deliveries_goes_on_where_the_last_one_ended(store: Stor
     stored = [(await ask(store, "slack", "mail", at=NOW + n)).request.id for n in range(3)]
     for job in await dequeue(store, "slack", "mail", at=NOW + 9):
         await record_outcome(store, job, State.FAILED, at=NOW + 9)
-    wanted, found = DeliveryFilter(4, to_send=to_send), []
-    while page := await store.deliveries(wanted):
+    filter_, found = DeliveryFilter(4, to_send=to_send), []
+    while page := await store.deliveries(filter_):
         found += [(owed.delivery.request_id, owed.delivery.n) for owed in page]
-        wanted = replace(wanted, after=found[-1])
+        filter_ = replace(filter_, after=found[-1])
     keys = [(request_id, n) for request_id in stored for n in (1, 2)]
     assert found == (keys if to_send else keys[::-1])
 
@@ -56,7 +59,7 @@ async def test_filters_narrow_down_what_is_found(store: Store):
 
 
 async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store):
-    """For whoever may see some topics only; asked for by topic, it is where it is now. Names are taken literally."""
+    """For a client that may see some topics only; by the filter `topic` it is where it is now. Names are literal."""
     snapshot = (await ask(store, topic="a_b")).request.id
     for topic in ("pricing", "returns"):
         command = Command(snapshot, Actor("api", "desk"), NOW)
@@ -84,15 +87,15 @@ async def test_what_is_not_there_is_not_found(store: Store):
 
 
 async def test_the_time_line_goes_on_after_an_event(store: Store):
-    """Whoever has seen some of it gets the rest."""
+    """A client that has read some of it gets the rest."""
     accepted = await ask(store)
     await move(store, accepted.request.id, Status.CLAIMED)
     await move(store, accepted.request.id, Status.RESOLVED)
     assert [event.sequence for event in await store.time_line(accepted.request.id, after=1)] == [2, 3]
 
 
-async def test_whoever_watches_a_request_is_told_of_its_change(store: Store):
-    """Of its own only, and by every kind of change."""
+async def test_a_change_wakes_who_waits_for_its_request(store: Store):
+    """For this request only, and by every kind of change."""
     accepted, other = await ask(store, conversation_id="c"), await ask(store)
     with (
         store.changes.subscribe(accepted.request.id) as changed,
@@ -122,14 +125,14 @@ async def test_readers_see_whole_commits_while_writers_write(store: Store):
             await move(store, accepted.request.id, Status.CLAIMED)
 
     writing = asyncio.ensure_future(write())
-    looks = 0
+    reads = 0
     while not writing.done():
         for seen, owed in await store.page(ALL):
             assert len([each for each in owed if each.n == 1]) == 1
             assert (owed[0].state is State.DELIVERED) is (seen.notified_at is not None)
-        looks += 1
+        reads += 1
     await writing
-    assert looks > 1
+    assert reads > 1
 
 
 @pytest.mark.parametrize("at", [NOW, NOW + 10], ids=["now", "later"])
@@ -139,3 +142,24 @@ async def test_a_store_that_can_be_written_to_says_so(store: Store, at: float):
     await store.check_writable(at)
     assert store.broken is None
     assert await store.recover(Recovery(at)) == 0
+
+
+async def test_what_only_a_newer_version_knows_does_not_hide_the_rest(store: Store):
+    """Old and new processes run side by side: a kind or event that the old one does not know is left out and logged."""
+    word = f"new{uuid7(NOW)[-5:]}"
+    accepted = await ask(store, "slack", "slack", "mail")
+
+    def write(connection: Connection, _items: Sequence[None]) -> list[None]:
+        connection.execute(text("UPDATE deliveries SET kind = :word WHERE n = 1"), {"word": word})
+        connection.execute(text("UPDATE deliveries SET state = :word WHERE n = 3"), {"word": word})
+        connection.execute(text("UPDATE events SET type = :word"), {"word": word})
+        return [None]
+
+    await store.accepting.write(write, None)
+    with capture_logs() as logs:
+        [job] = await dequeue(store)
+        for _ in range(2):
+            assert [each.n for each in await deliveries(store, accepted.request.id)] == [2]
+    assert job.delivery.n == 2
+    assert await store.time_line(accepted.request.id) == []
+    assert [line["event"] for line in logs] == ["row_of_a_newer_version"] * 2

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from tests.store.asks import ALL, NOW, WEEK, ask, dequeue, events, key, move, new, record_outcome, request
 
 from assistance.model import Actor, Attempt, Customer, EventType, Link, Outcome, State, Status
-from assistance.store import Acceptance, Command, DeliveryOutcome, Erasure, FollowUp, Reply, Retained, Store
+from assistance.store import Acceptance, Command, DeliveryOutcome, Erasure, FollowUp, Recorded, Reply, Retained, Store
 from assistance.store.requests import retention
 
 DAY = 86_400.0
@@ -27,21 +27,24 @@ async def rows(store: Store) -> dict[str, int]:
     def count(connection: Connection) -> dict[str, int]:
         return {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables}
 
-    return await store._read(count)
+    return await store.read(count)
 
 
-async def told(store: Store, **changes: Any) -> str:
-    """A request that has been delivered, with words everywhere."""
+async def delivered(store: Store, **changes: Any) -> str:
+    """A request that has been delivered, with text in every place."""
     accepted = await ask(store, **WORDS, **changes)
     [job] = await dequeue(store, "slack")
     attempt = Attempt(NOW, 0.1, Outcome.DELIVERED, None, "200", "you said: a secret wish")
-    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.DELIVERED, attempt, NOW, "ref"))
+    assert (
+        await store.record_outcome(DeliveryOutcome(job.delivery, State.DELIVERED, attempt, NOW, "ref"))
+        is not Recorded.LATE
+    )
     return accepted.request.id
 
 
 async def test_what_a_customer_wrote_is_erased_after_ninety_days(store: Store):
     """Everywhere, with an event that says so; that there was a request stays."""
-    request_id = await told(store, conversation_id="c")
+    request_id = await delivered(store, conversation_id="c")
     await ask(store, conversation_id="c", description="another secret")
     assert await store.retain(NOW + 90 * DAY - 1) == Retained(0, 0, 0)
     await record_outcome(store, (await dequeue(store, at=NOW + 1))[0], State.DELIVERED)
@@ -57,7 +60,7 @@ async def test_what_a_customer_wrote_is_erased_after_ninety_days(store: Store):
 
 
 async def test_what_still_waits_to_be_sent_is_not_erased(store: Store):
-    """Nobody gets a message without its words; when it has gone out its time has come."""
+    """No message is sent without its text; once it is sent, the text is erased."""
     accepted = await ask(store, **WORDS)
     assert (await store.retain(ERASED)).erased == 0
     [job] = await dequeue(store, at=ERASED)
@@ -70,9 +73,9 @@ async def test_what_still_waits_to_be_sent_is_not_erased(store: Store):
 
 
 @pytest.mark.parametrize("how", ["added", "asked", "replied"])
-async def test_what_is_said_after_an_erasure_is_erased_in_its_turn(store: Store, how: str):
-    """Whoever says it, and by whatever way; once more nothing is left, and nothing to do."""
-    request_id = await told(store, conversation_id="c")
+async def test_what_is_said_after_an_erasure_is_erased_too(store: Store, how: str):
+    """By whichever call; after the next erasure nothing is left."""
+    request_id = await delivered(store, conversation_id="c")
     command = Command(request_id, Actor("api", "desk"), NOW + 1)
     await store.erase(Erasure(command, ()))
     if how == "asked":
@@ -90,18 +93,18 @@ async def test_what_is_said_after_an_erasure_is_erased_in_its_turn(store: Store,
     assert "secret" not in repr(await events(store, request_id))
 
 
-async def test_what_is_erased_on_its_way_does_not_come_back_with_its_answer(store: Store):
+async def test_what_is_erased_during_a_send_does_not_come_back_with_the_answer(store: Store):
     """A provider quotes what it was sent; how the try ended stays."""
     request_id = (await ask(store, **WORDS)).request.id
     [job] = await dequeue(store)
     await store.erase(Erasure(Command(request_id, Actor("api", "desk"), NOW + 1), ()))
     attempt = Attempt(NOW, 0.1, Outcome.FAILED, "rejected", "400", "you said: a secret wish")
-    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW))
+    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW)) is not Recorded.LATE
     [(_, [kept])] = await store.tries(request_id)
     assert (kept.outcome, kept.code, kept.answer) == (Outcome.FAILED, "400", None)
 
 
-async def test_idempotency_keys_are_forgotten_with_their_answers_when_their_time_is_over(store: Store):
+async def test_idempotency_keys_are_deleted_with_their_answers_when_their_time_is_over(store: Store):
     """Until then a replay is known."""
     await store.accept(new(of=request(), key=key("k")))
     assert (await store.retain(NOW + WEEK - 1)).keys == 0
@@ -112,7 +115,7 @@ async def test_idempotency_keys_are_forgotten_with_their_answers_when_their_time
 
 async def test_what_is_over_is_deleted_after_a_year(store: Store):
     """With all that belongs to it; what is open, or still owed, stays."""
-    over = await told(store)
+    over = await delivered(store)
     await move(store, over, Status.CLAIMED)
     for job in await dequeue(store):
         await record_outcome(store, job, State.DELIVERED)
@@ -127,7 +130,7 @@ async def test_what_is_over_is_deleted_after_a_year(store: Store):
     assert await rows(store) == {"requests": 1, "deliveries": 1, "attempts": 0, "events": 1, "idempotency": 0}
 
 
-async def test_much_is_forgotten_in_steps(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_much_is_deleted_in_steps(store: Store, monkeypatch: pytest.MonkeyPatch):
     """No step is larger than it may be, and nothing is left over."""
     monkeypatch.setattr(retention, "AT_ONCE", 3)
     ids = [(await store.accept(new(of=request(), key=key(f"k{n}")))).request.id for n in range(10)]
@@ -141,7 +144,7 @@ async def test_much_is_forgotten_in_steps(store: Store, monkeypatch: pytest.Monk
     assert await rows(store) == dict.fromkeys(("requests", "deliveries", "attempts", "events", "idempotency"), 0)
 
 
-async def test_a_clock_that_knows_no_year_forgets_nothing(store: Store):
-    """A machine that starts in 1970 goes on."""
+async def test_a_clock_that_starts_in_1970_deletes_nothing(store: Store):
+    """The service goes on."""
     await ask(store)
     assert await store.retain(1.0) == Retained(0, 0, 0)

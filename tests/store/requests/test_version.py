@@ -31,7 +31,7 @@ async def version(store: Store, request_id: str) -> int:
 
 
 async def test_rises_with_each_change_of_a_delivery(store: Store):
-    """Leased, given back, retried, parked, freed, taken back, delivered, sent again: each is a new version."""
+    """Leased, released, retried, parked, unparked, recovered, delivered, sent again: each is a new version."""
     id_ = (await ask(store)).request.id
     seen = [await version(store, id_)]
 

@@ -1,11 +1,11 @@
 """Many rows by one statement, on the hot path: its values are passed on as they are.
 
-One row a call (`executemany`) lets go of the interpreter's lock for every row, and a writer that has to win it back
-from a busy event loop each time makes a group of 16 accepts wait for 10 ms instead of 1. SQLAlchemy's own INSERT also
-looks at every value of every row, which costs half as much again as SQLite's work on it; no column of ours needs that.
+Interpreter lock (GIL): one row a call (`executemany`) releases it for every row. To get it back from a busy event loop
+each time makes a group of 16 accepts take 10 ms instead of 1. SQLAlchemy's own INSERT also processes every value of
+every row, which costs half as much again as SQLite's work on it; no column of ours needs that.
 
-PostgreSQL gets one array a column, so that its statement is the same for any number of rows and is parsed once: by its
-driver too, which else takes longer to find 800 placeholders than the server to store 32 rows.
+PostgreSQL gets one array a column: its statement is the same for any number of rows and is parsed once. Its driver
+would take longer to find 800 placeholders than the server to store 32 rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Dialect, Double, Table
 from sqlalchemy import Row as SqlRow
 
 _VALUES = 30_000
-"""Below what SQLite takes in one statement (32,766)."""
+"""In one statement; SQLite's limit is 32,766."""
 
 Row = Mapping[str, Any]
 Names = tuple[str, ...]
@@ -52,7 +52,7 @@ def update_rows(connection: Connection, table: Table, rows: Sequence[Row], raise
 def locked_rows(
     connection: Connection, table: Table, names: Names, keys: Sequence[tuple[Any, ...]]
 ) -> Sequence[SqlRow[Any]]:
-    """The columns `names` of the rows with these primary keys, in their order; they stay so until the commit."""
+    """The columns `names` of the rows with these primary keys, in the order of the keys, locked until the commit."""
     if not keys:
         return []
     columns = tuple(column.name for column in table.primary_key.columns)
@@ -65,7 +65,7 @@ def locked_rows(
 
 
 def _locking(table: str, keys: Names, names: Names, source: str, dialect: str) -> str:
-    # Who locks several rows does it in one order; SQLite has one writer, who has all locked.
+    # Deadlock: lock rows in the order of their keys. SQLite has one writer, which has all locked.
     lock = " FOR UPDATE" if dialect == "postgresql" else ""
     listed = _listed(keys)
     return f"SELECT {_listed(names)} FROM {table} WHERE ({listed}) IN ({source}) ORDER BY {listed}{lock}"  # noqa: S608
@@ -74,7 +74,7 @@ def _locking(table: str, keys: Names, names: Names, source: str, dialect: str) -
 def _sources(
     connection: Connection, table: Table, names: Names, rows: Sequence[Row]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """What gives the rows as a table, with its values; several where they do not fit into one statement."""
+    """SQL that gives `rows` as a table, with its values; in several parts where they do not fit into one statement."""
     if connection.dialect.name == "postgresql":
         if rows:
             yield _arrays(table, connection.dialect, names), tuple(_array(table, name, rows) for name in names)
@@ -82,14 +82,14 @@ def _sources(
     most = _VALUES // len(names)
     for start in range(0, len(rows), most):
         some = rows[start : start + most]
-        # One name would give the value itself and not a tuple of it.
+        # With one name `itemgetter` gives the value itself, not a tuple.
         of_row = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
         yield _tuples(len(names), len(some)), tuple(chain.from_iterable(map(of_row, some)))
 
 
 def _array(table: Table, name: str, rows: Sequence[Row]) -> list[Any]:
     if isinstance(table.columns[name].type, Double):
-        # The values of an array are all of one type, and an instant may be a whole number.
+        # An array's values are all of one type, and an instant may be an `int`.
         return [None if row[name] is None else float(row[name]) for row in rows]
     return [row[name] for row in rows]
 

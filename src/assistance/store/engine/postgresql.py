@@ -19,14 +19,14 @@ from assistance.store.errors import StoreRefusedError
 
 T = TypeVar("T")
 
-_OLDEST = 150_000
+OLDEST = 150_000
 _WRITERS, _READERS = 3, 4
-"""Connections of a process: accepts, dispatch and wake-ups; what callers look at. One more listens."""
+"""Connections of a process: three to write (accepts, dispatch, wake-ups), four to read. One more listens."""
 _POOL_SECONDS = 5
 SILENCE = 12.0
-"""Seconds after which a server that owes an answer is given up: more than it may take for a statement."""
+"""Seconds without an answer after which a connection is closed: more than a statement may take."""
 _HELLO = 5.0
-_LOOK_EVERY = 0.1
+_CHECK_EVERY = 0.1
 _DEFAULTS = {
     "connect_timeout": 5,
     "application_name": "assistance",
@@ -36,35 +36,34 @@ _DEFAULTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""libpq's own names; the URI may say otherwise. A server that is cut off is noticed within seconds, not hours."""
+"""libpq's own names; the URI may set others. A server that is cut off is noticed within seconds, not hours."""
 _LIMITS = {
     "statement_timeout": "10s",
     "lock_timeout": "5s",
-    # A process that stands still in a transaction must not hold its rows: https://www.postgresql.org/docs/current/runtime-config-client.html
+    # Stopped process: it must not keep its rows locked, https://www.postgresql.org/docs/current/runtime-config-client.html
     "idle_in_transaction_session_timeout": "10s",
 }
-_LOOK = """SELECT current_setting('fsync'), current_setting('synchronous_commit'),
+_SETTINGS = """SELECT current_setting('fsync'), current_setting('synchronous_commit'),
                   current_setting('server_version_num')::int, pg_is_in_recovery()"""
-_LIMIT = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _LIMITS.items())
+LIMIT = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _LIMITS.items())
 
 
 class _Impatient(psycopg.Connection[Any]):
-    """A connection that does not wait for ever.
+    """A connection that waits `SILENCE` seconds for an answer.
 
-    The server's own limits end what it still works on; the system's end connections whose packets go astray. Neither
-    helps where a middleman takes what we send and the server behind it hangs, is gone, or has forgotten us: a thread
-    that waits there would write nothing any more until the process is started anew.
+    Hanging thread: a proxy or pooler may accept what we send while the server behind it hangs or is gone. Neither the
+    server's own limits nor TCP keep-alives end that wait, and the writer would write nothing until a restart.
     """
 
-    def wait(self, gen: PQGen[T], interval: float = _LOOK_EVERY, timeout: float | None = None) -> T:
-        """See psycopg."""
-        # Outside of transactions only small questions are asked, whether anybody is there at all among them.
+    def wait(self, gen: PQGen[T], interval: float = _CHECK_EVERY, timeout: float | None = None) -> T:
+        """Override psycopg's."""
+        # Outside of transactions only small queries run, such as the pool's check of the connection.
         silence = min(_HELLO, SILENCE) if self.autocommit else SILENCE
         try:
             return super().wait(gen, interval, silence if timeout is None else timeout)
         except psycopg.OperationalError:
             if timeout is None and self.info.transaction_status is TransactionStatus.ACTIVE:
-                # The answer is still to come; closed, nobody takes it for that to the next question.
+                # Late answer: on an open connection it would be taken for the answer to the next statement.
                 self.close()
             raise
 
@@ -103,7 +102,7 @@ def migrating_engine(url: str) -> Engine:
 
 
 def parse(url: str) -> str:
-    """The URI with our own defaults. Raises StoreRefusedError, which never quotes it: it holds a password."""
+    """The URI with our own defaults. Raises StoreRefusedError, which never quotes the URI: it has a password."""
     try:
         given: dict[str, Any] = conninfo_to_dict(url)
         return make_conninfo("", **{**_DEFAULTS, **given})
@@ -130,7 +129,7 @@ def _connect(conninfo: str, *, reads: bool = False, limit: bool = True) -> psyco
     try:
         _check(connection)
         if limit:
-            connection.execute(f"SELECT {_LIMIT}")
+            connection.execute(f"SELECT {LIMIT}")
         connection.autocommit = False
         if reads:
             connection.read_only = True
@@ -143,11 +142,11 @@ def _connect(conninfo: str, *, reads: bool = False, limit: bool = True) -> psyco
 
 
 def _check(connection: psycopg.Connection[Any]) -> None:
-    """Look at every connection: after a failover it may lead to a server with other settings."""
-    row = connection.execute(_LOOK).fetchone()
+    """Check every new connection. Failover: it may lead to a server with other settings."""
+    row = connection.execute(_SETTINGS).fetchone()
     assert row is not None
     fsync, synchronous_commit, version, standby = row
-    if version < _OLDEST:
+    if version < OLDEST:
         raise StoreRefusedError(f"PostgreSQL {version // 10_000} is too old; 15 or newer is needed")
     for name, value in (("fsync", fsync), ("synchronous_commit", synchronous_commit)):
         if value == "off":
@@ -157,5 +156,5 @@ def _check(connection: psycopg.Connection[Any]) -> None:
 
 
 def unusable(error: DBAPIError) -> StoreRefusedError:
-    """What to say when it cannot be opened. libpq names the host and the user, never the password."""
+    """The refusal when it cannot be opened. Secrecy: libpq names the host and the user, never the password."""
     return StoreRefusedError(f"PostgreSQL cannot be used: {'; '.join(str(error.orig).split(chr(10)))}")

@@ -20,8 +20,8 @@ _READERS = 4
 _BROKEN = ("disk i/o error", "malformed", "not a database")
 
 
-# For what is neither text nor number the driver looks for an adapter, and takes ten times as long to find none as to
-# call one; most values of a row are NULL.
+# Cost: for what is neither text nor number the driver looks for an adapter. To find none takes ten times as long as to
+# call one, and most values of a row are NULL.
 pysqlite3.dbapi2.register_adapter(type(None), lambda none: none)
 pysqlite3.dbapi2.register_adapter(bool, int)
 
@@ -33,7 +33,7 @@ def sqlite_path(url: str) -> Path:
         StoreRefusedError: it names none, or says more than a file's name.
     """
     path = Path(url.removeprefix("sqlite:///"))
-    # What is opened ends at a question mark: the lock would be that of another file.
+    # SQLite would open the part before a question mark: the lock would be on another file.
     if "?" in url or not path.name:
         raise StoreRefusedError("the database's URL must be sqlite:/// and the path of a file, without a question mark")
     return path
@@ -88,7 +88,7 @@ def _engine(path: Path, size: int) -> Engine:
         pool_size=size,
         max_overflow=0,
         hide_parameters=True,
-        # None leaves BEGIN to us: the driver's own would be deferred and could find the file busy half-way.
+        # None leaves BEGIN to us: the driver's own is deferred and can find the file busy in mid-transaction.
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 5},
     )
 
@@ -113,18 +113,18 @@ def damaged(error: DBAPIError) -> StoreRefusedError:
 
 
 def _broken(error: DBAPIError) -> str | None:
-    """After a failed fsync nobody knows what is on the disk: only a new process may look."""
+    """Why only a new process may use the file again: after a failed fsync nobody knows what is on the disk."""
     reason = str(error.orig)
     return reason if any(word in reason.lower() for word in _BROKEN) else None
 
 
 def lock(path: Path) -> IO[str]:
-    """Hold the file for this process alone, until the answer is closed or the process ends.
+    """Lock the file for this process alone, until what is returned is closed or the process ends.
 
     Raises:
         StoreRefusedError: another process has it.
     """
-    # By whatever name: two locks on one file would be none.
+    # Two processes: a file that has two names must not get two locks.
     real = path.resolve()
     real.parent.mkdir(parents=True, exist_ok=True)
     file_lock = real.with_name(real.name + ".lock").open("a+")

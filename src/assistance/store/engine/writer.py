@@ -2,49 +2,60 @@
 
 A caller's answer waits for its commit, so a disk that syncs in 2 ms does not limit the service to 500 answers a second.
 
-When the connection breaks while a commit is under way, nobody knows whether it took place. The callers hear
-StoreUnavailableError and may try again: an ask with an idempotency key then finds itself stored, an outcome finds its
-lease gone and changes nothing, and what was leased comes back when the lease ends. Only an ask without a key can be
-stored twice.
+Lost answer: when the connection breaks during a commit, nobody knows whether it took place. The callers get
+StoreUnavailableError and may try again: an accept with an idempotency key then finds itself stored, an outcome finds
+its lease gone and changes nothing, and what was leased is recovered when the lease ends. Only an accept without a key
+can be stored twice.
 """
 
 import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import wraps
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 from opentelemetry.trace import SpanContext, Tracer
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from assistance.store.engine.database import Database
-from assistance.store.engine.spans import caller, transaction
+from assistance.store.engine.database import PATIENCE, Database, caller, transaction
 from assistance.store.errors import StoreBrokenError, StoreRefusedError, StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 
-Operation = Callable[..., Sequence[Any]]
-"""Called with a connection and a batch of items, it writes them in the caller's transaction and gives one result an
-item, an exception among them for an item that is refused. It may run again after a rollback, so it changes nothing but
-the database."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Operation = Callable[[Connection, Sequence[Item]], Sequence[Result | Exception]]
+"""Writes a batch of items in the caller's transaction and gives one result an item, an exception for a refused one.
+
+It may run again after a rollback, so it changes nothing but the database."""
 
 _BATCH = 256
 _RACES = 5
-PATIENCE = 10.0
-"""Seconds after which a caller is told that it could not be stored; it may be stored all the same."""
 _STOP = 10.0
 _ITEMS_FAULT = (IntegrityError, DataError, ProgrammingError)
 _UNDONE = frozenset({"40001", "40P01"})
 """PostgreSQL undid the transaction so that another could go on: serialization_failure, deadlock_detected."""
 
 
+def each(act: Callable[[Connection, Item], Result]) -> Callable[[Connection, Sequence[Item]], list[Result]]:
+    """The operation that does `act` with each item of its batch."""
+
+    @wraps(act)
+    def operation(connection: Connection, items: Sequence[Item]) -> list[Result]:
+        return [act(connection, item) for item in items]
+
+    return operation
+
+
 @dataclass(slots=True)
 class _Write:
-    operation: Operation
+    operation: Operation[Any, Any]
     item: Any
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
@@ -56,7 +67,7 @@ class Writer:
     """A thread that writes. `broken` says why nothing can be written any more, or None."""
 
     def __init__(self, database: Database, name: str, on_commit: Callable[[int], None], tracer: Tracer) -> None:
-        """`on_commit` hears the size of every group committed."""
+        """Start the thread; `on_commit` is called in it with the size of every group committed."""
         self._database = database
         self._tracer = tracer
         self._on_commit = on_commit
@@ -64,9 +75,6 @@ class Writer:
         self._writes: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"store-writer-{name}", daemon=True)
         self.broken: str | None = None
-
-    def start(self) -> None:
-        """Begin to write."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -76,30 +84,31 @@ class Writer:
         self._writes.put(None)
         self._thread.join(_STOP)
 
-    async def write(self, operation: Operation, item: Any) -> Any:
+    async def write(self, operation: Operation[Item, Result], item: Item) -> Result:
         """The item's result, after its commit.
 
         Raises:
             StoreUnavailableError: it was not stored, or nobody knows.
-            Exception: what the operation answered for this item.
+            Exception: what the operation gave for this item.
         """
         if self.broken:
             raise StoreBrokenError(self.broken)
         loop = asyncio.get_running_loop()
         write = _Write(operation, item, loop, loop.create_future(), caller())
         self._gather(write)
-        # A timer alone: `asyncio.timeout` costs each accept three times as much.
+        # Cost: `asyncio.timeout` takes three times as long as a timer.
         patience = loop.call_later(PATIENCE, _give_up_waiting, write.future)
         try:
-            return await write.future
+            result: Result = await write.future
         finally:
             patience.cancel()
+        return result
 
     def _gather(self, write: _Write) -> None:
-        """Hand over at the end of the loop's turn what it has to write.
+        """Give the thread all that one turn of the event loop writes as one list, at the end of the turn.
 
-        A thread that wakes for the first of it would take the interpreter's lock from the loop, again and again, and
-        write little.
+        Interpreter lock (GIL): a thread that woke for the first write would take it from the loop, write little, and
+        begin again.
         """
         gathered = self._gathered.setdefault(write.loop, [])
         if not gathered:
@@ -112,7 +121,7 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._writes.get()) is not None:
-            # Whoever has given up meanwhile does not want it stored any more.
+            # A caller that has given up has already been answered that nothing is stored.
             group = [write for write in chain(first, *self._waiting(len(first))) if not write.future.done()]
             for writes in self._transactions(group):
                 self._commit(writes)
@@ -131,21 +140,24 @@ class Writer:
             yield writes
 
     def _transactions(self, group: list[_Write]) -> Iterable[list[_Write]]:
-        """One for all where nobody else writes; else one a kind, since each kind locks rows in an order of its own."""
+        """One for all where only this process writes.
+
+        Deadlock: else one for each operation, since each operation locks rows in an order of its own.
+        """
         if self._database.file_lock is not None:
             return [group] if group else []
         return _by_operation(group).values()
 
     def _commit(self, group: list[_Write]) -> None:
         if self.broken:
-            # It was waiting when that happened: the next sync may say yes without what the failed one lost.
+            # Lost writes: after a failed sync the next one may succeed without what the failed one lost.
             _fail(group, StoreBrokenError(self.broken))
             return
         try:
             self._transact(group)
         except StoreUnavailableError as error:
             _fail(group, error)
-        except Exception as error:  # noqa: BLE001 - whatever it was, each caller must hear of it
+        except Exception as error:  # noqa: BLE001 - each caller must get it, whatever it was
             if len(group) > 1:
                 # One bad item must not take the others down with it.
                 middle = len(group) // 2
@@ -158,9 +170,13 @@ class Writer:
                 _fail(group, error)
 
     def _transact(self, group: list[_Write]) -> None:
+        callers = [write.caller for write in group]
         for races_left in reversed(range(_RACES)):
             try:
-                with self._span(group), self._database.writing.begin() as connection:
+                with (
+                    transaction(self._tracer, self._database.writing, callers),
+                    self._database.writing.begin() as connection,
+                ):
                     for operation, writes in _by_operation(group).items():
                         results = operation(connection, [write.item for write in writes])
                         for write, result in zip(writes, results, strict=True):
@@ -178,11 +194,8 @@ class Writer:
         try:
             self._on_commit(size)
         except Exception:
-            # It is stored: a failure to count it must neither have it written again nor be told as its own.
+            # It is stored: a failure to count it must neither repeat the write nor reach its caller.
             log.exception("store_commit_uncounted", size=size)
-
-    def _span(self, group: Iterable[_Write]) -> AbstractContextManager[None]:
-        return transaction(self._tracer, self._database.writing.dialect.name, [write.caller for write in group])
 
     def _give_up(self, error: DBAPIError) -> NoReturn:
         if isinstance(error, _ITEMS_FAULT):
@@ -195,20 +208,20 @@ class Writer:
         raise StoreUnavailableError(_name(error)) from None
 
 
-def _by_operation(group: Iterable[_Write]) -> dict[Operation, list[_Write]]:
-    writes: dict[Operation, list[_Write]] = {}
+def _by_operation(group: Iterable[_Write]) -> dict[Operation[Any, Any], list[_Write]]:
+    writes: dict[Operation[Any, Any], list[_Write]] = {}
     for write in group:
         writes.setdefault(write.operation, []).append(write)
     return writes
 
 
 def _was_a_race(error: DBAPIError) -> bool:
-    """Whether another process was first: now it is there to be read."""
+    """Whether another process was first: the next try reads what it has written."""
     return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in _UNDONE
 
 
 def _name(error: DBAPIError) -> str:
-    """What happened, without a word of what was to be stored."""
+    """What happened. Secrecy: without the values that were to be stored."""
     return type(error.orig).__name__
 
 
@@ -218,7 +231,7 @@ def _fail(group: Iterable[_Write], error: Exception) -> None:
 
 
 def _answer(group: list[_Write]) -> None:
-    """Wake the callers, one call into each event loop for the whole group."""
+    """Wake the callers, by one call into each event loop for the whole group."""
     loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
     for write in group:
         loops.setdefault(write.loop, []).append(write)

@@ -1,1 +1,1 @@
-"""The queue: what is due, who has leased it, and what became of it."""
+"""The queue: what is due, who has leased it, and the outcome."""

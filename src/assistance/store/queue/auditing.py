@@ -1,4 +1,4 @@
-"""What waits, for how long, and what should not be so: a few questions by the partial indexes, asked now and then."""
+"""The backlog, and what an audit judges by: a few queries by the partial indexes, now and then."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -13,22 +13,22 @@ from assistance.store.tables.schema import (
     deliveries,
     is_parked,
     is_sending,
-    is_untaken,
+    is_unclaimed,
     is_waiting,
     owes_notice,
     requests,
 )
 
 _AT_MOST = 1_000
-"""Of each kind of finding: more are not counted, a thousand is bad enough."""
+"""Of each kind of finding; more are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is owed at one instant; what is not there is none.
+    """What is owed at one instant.
 
-    By channel: how many messages, and for how long (seconds) the oldest; by topic: for how long the oldest request
-    has been waiting to be claimed; and the channels that are parked.
+    By channel: how many messages wait, and the age of the oldest in seconds; by topic: the age of the oldest unclaimed
+    request; and the parked channels. A channel or topic with nothing has no entry.
     """
 
     waiting: dict[str, int] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What an audit goes by.
+    """What an audit judges by.
 
-    `queues` has, for each open channel on which something is due, what is next in it and what is being sent: as long
-    as that stays the same nobody gets anywhere. `late_leases` were not taken back and `late_expiries` not expired in
-    their time. `clock_ahead` says by how many seconds another clock, the database server's or that by which the newest
-    request was accepted, is ahead of ours.
+    `queues` has, for each open channel on which something is due, what is next and what is being sent: as long as that
+    stays the same, the lane makes no progress. `late_leases` were not recovered and `late_expiries` not expired in
+    their time. `clock_ahead`: the seconds by which another clock is ahead of ours, the database server's or that by
+    which the newest request was accepted.
     """
 
     queues: dict[str, tuple[Any, ...]]
@@ -66,16 +66,16 @@ def backlog(connection: Connection, now: float) -> Backlog:
 
 
 def _unclaimed(connection: Connection) -> Iterable[tuple[str, float]]:
-    """Topic, since when: two steps in the index for each, since nobody may claim anything for days."""
-    query = select(func.min(requests.c.created_at)).where(is_untaken, requests.c.topic == bindparam("_topic"))
-    for topic in present(connection, requests.c.topic, is_untaken):
+    """Topic, since when. Cost: two steps in the index for each, however many requests are unclaimed."""
+    query = select(func.min(requests.c.created_at)).where(is_unclaimed, requests.c.topic == bindparam("_topic"))
+    for topic in present(connection, requests.c.topic, is_unclaimed):
         if (since := connection.execute(query, {"_topic": topic}).scalar()) is not None:
             yield topic, since
 
 
 def _owed(connection: Connection, now: float) -> Iterable[tuple[str, int, float]]:
     """Channel, how many, since when: one query for each partial index. What is planned for later is not owed yet."""
-    # A step that was moved up is due before the time it was planned for; one that is tried again was due before.
+    # A step that was brought forward is due before its planned time; one that is tried again was due before.
     since = case((deliveries.c.owed_since < deliveries.c.due_at, deliveries.c.owed_since), else_=deliveries.c.due_at)
     begun = or_(deliveries.c.due_at <= now, deliveries.c.attempts > 0)
     for owed in (and_(is_waiting, begun), is_sending, is_parked):
@@ -84,10 +84,7 @@ def _owed(connection: Connection, now: float) -> Iterable[tuple[str, int, float]
 
 
 def evidence(connection: Connection, clock: Callable[[], float], grace: float) -> Evidence:
-    """What there is to judge by at the instant that `clock` tells.
-
-    What is later than it should be by less than `grace` seconds is not late.
-    """
+    """What there is to judge by now, which `clock` gives; less than `grace` seconds late is not late."""
     now = clock()
     shared = shared_now(connection, now)
     newest = connection.execute(select(requests.c.created_at).order_by(requests.c.id.desc()).limit(1)).scalar() or now
@@ -114,7 +111,7 @@ def _queues(connection: Connection, now: float) -> dict[str, tuple[Any, ...]]:
 
 
 def _head(connection: Connection, channel: str, rank: int, now: float) -> tuple[Any, ...] | None:
-    """What is next: the delivery of this rank that has been due the longest."""
+    """The delivery of this rank that has been due the longest."""
     row = connection.execute(
         select(deliveries.c.due_at, deliveries.c.request_id, deliveries.c.n)
         .where(is_waiting, deliveries.c.channel == channel, deliveries.c.rank == rank, deliveries.c.due_at <= now)
@@ -125,7 +122,7 @@ def _head(connection: Connection, channel: str, rank: int, now: float) -> tuple[
 
 
 def _late_expiry(late: float) -> ColumnElement[bool]:
-    return and_(is_untaken, requests.c.expires_at < late, ~owes_notice)
+    return and_(is_unclaimed, requests.c.expires_at < late, ~owes_notice)
 
 
 def _count(connection: Connection, where: ColumnElement[bool]) -> int:

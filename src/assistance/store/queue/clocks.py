@@ -1,10 +1,11 @@
-"""Whose clock the stored instants are by, so that what waits does not wait longer because a clock was set."""
+"""By whose clock stored instants are written, so that what waits does not wait longer because a clock was set."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
+from assistance.store.engine.writer import each
 from assistance.store.queue.lanes import insert_or_change
 from assistance.store.queue.leases import shared_now
 from assistance.store.tables.schema import (
@@ -12,27 +13,27 @@ from assistance.store.tables.schema import (
     deliveries,
     is_parked,
     is_sending,
-    is_untaken,
+    is_unclaimed,
     is_waiting,
     lanes,
     requests,
 )
 
 _APART = 5.0
-"""Seconds that are not worth a correction."""
+"""Seconds of difference that are not corrected."""
 _ANSWERS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """One instant by the clock that the house plans by, and by the machine's."""
+    """One instant by the clock that the service plans by (`SteadyClock`), and by the machine's."""
 
     house: float
     machine: float
 
 
 def beat(connection: Connection, items: Sequence[tuple[str, float]]) -> list[None]:
-    """Remember when something was last seen to work."""
+    """Remember when each of these last worked."""
     for name, at in items:
         statement = insert_or_change(connection, beats).values(name=name, at=at)
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": at}))
@@ -40,37 +41,34 @@ def beat(connection: Connection, items: Sequence[tuple[str, float]]) -> list[Non
 
 
 def note(connection: Connection, items: Sequence[Clocks]) -> list[None]:
-    """Remember both clocks, for the next process to go on by."""
+    """Remember both clocks for the next process."""
     for item in items:
         beat(connection, [("house", item.house), ("machine", item.machine)])
     return [None] * len(items)
 
 
-def resume(connection: Connection, items: Sequence[float]) -> list[float]:
-    """Go on by the machine's clock, which shows `items`; the seconds by which what waits was moved for it.
+@each
+def resume(connection: Connection, machine: float) -> float:
+    """Go on by the machine's clock, which shows `machine`; the seconds by which what waits was shifted for it.
 
-    What waits was planned by the house's clock, which may not have followed the machine's yet; and a machine whose
-    clock is behind what it was then has been set back. That its clock is far ahead may be the time that the house was
-    shut: that counts.
+    What waits was planned by the service's clock, which may not have followed the machine's yet. A machine's clock that
+    is behind what it was then has been set back. One that is ahead may show the time for which the service was stopped:
+    that counts.
     """
-    return [_resume(connection, machine) for machine in items]
-
-
-def _resume(connection: Connection, machine: float) -> float:
     last = {row.name: row.at for row in connection.execute(select(beats))}
-    snapshot = 0.0
+    shift = 0.0
     if "house" in last and "machine" in last:
-        snapshot = last["machine"] - last["house"] + min(0.0, machine - last["machine"])
-    if abs(snapshot) <= _APART:
+        shift = last["machine"] - last["house"] + min(0.0, machine - last["machine"])
+    if abs(shift) <= _APART:
         return 0.0
-    _move(connection, snapshot)
+    _shift(connection, shift)
     note(connection, [Clocks(machine, machine)])
-    return snapshot
+    return shift
 
 
-def _move(connection: Connection, seconds: float) -> None:
-    """What is to come comes that much later, or earlier; what has happened stays as it was written down."""
-    # One by one: each state has an index of its own.
+def _shift(connection: Connection, seconds: float) -> None:
+    """Shift what is planned; what has happened keeps its instant."""
+    # One by one: each of these has an index of its own.
     for owed in (is_waiting, is_sending, is_parked):
         connection.execute(
             update(deliveries)
@@ -90,23 +88,23 @@ def _move(connection: Connection, seconds: float) -> None:
             arrival=lanes.c.arrival + seconds,
         )
     )
-    connection.execute(update(requests).where(is_untaken).values(expires_at=requests.c.expires_at + seconds))
+    connection.execute(update(requests).where(is_unclaimed).values(expires_at=requests.c.expires_at + seconds))
 
 
 def offset(connection: Connection, machine: Callable[[], float]) -> float:
-    """The seconds by which the clock that all processes share is ahead of the machine's, which `machine` tells.
+    """The seconds by which the clock that all processes share is ahead of `machine`.
 
-    What passes until the server is heard is not time that it is ahead: the quickest of a few answers counts, and is off
-    by half the time that it took at most. Nothing else comes between, such as the wait for a connection.
+    Latency: the quickest of a few answers counts. It is wrong by half its round trip at most; the wait for a connection
+    is no part of it.
     """
-    _, ahead = min(_asked(connection, machine) for _ in range(_ANSWERS))
+    _, ahead = min(_measured(connection, machine) for _ in range(_ANSWERS))
     return ahead
 
 
-def _asked(connection: Connection, machine: Callable[[], float]) -> tuple[float, float]:
-    """How long the answer took, and by how much the shared clock was ahead half-way."""
+def _measured(connection: Connection, machine: Callable[[], float]) -> tuple[float, float]:
+    """The round trip in seconds, and by how much the shared clock was ahead half-way."""
     before = machine()
     shared = shared_now(connection, before)
     after = machine()
-    # A machine's clock that is set back meanwhile says as little as one that is set forward.
+    # `abs`: a machine's clock that is set back meanwhile spoils the measure as one that is set forward does.
     return abs(after - before), shared - (before + after) / 2

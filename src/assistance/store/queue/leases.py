@@ -1,4 +1,4 @@
-"""Leases: who sends a delivery, and for how long nobody else does."""
+"""Leases: which process sends a delivery, and until when no other one does."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,17 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select, text, tupl
 
 from assistance.model import Delivery, State
 from assistance.store.engine.bulk import locked_rows
+from assistance.store.engine.writer import each
 from assistance.store.tables.schema import WAITING, deliveries, is_sending
 
 Key = tuple[str, int]
 """A delivery's request and number."""
 
 AT_ONCE = 1_000
-"""Deliveries that one transaction takes back at most; callers go on until it was less."""
+"""Deliveries that one transaction parks, frees or recovers at most; the store repeats it until it was less."""
+
+NOT_LEASED = {"lease_owner": None, "lease_until": None}
+WAITING_AGAIN = case((deliveries.c.attempts > 0, str(State.RETRYING)), else_=str(State.PENDING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,24 @@ class Lease:
 
     owner: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Leases that are to last longer."""
+
+    deliveries: tuple[Delivery, ...]
+    lease: Lease
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """End leases that are over at `now`, or with `everything` all; those of the calling process, `mine`, stay."""
+
+    now: float
+    mine: frozenset[Key] = frozenset()
+    everything: bool = False
 
 
 def lease_columns(connection: Connection, lease: Lease, now: float) -> dict[str, Any]:
@@ -40,19 +62,15 @@ def shared_now(connection: Connection, now: float) -> float:
 
 _SERVER_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 
-NOT_LEASED = {"lease_owner": None, "lease_until": None}
-WAITING_AGAIN = case((deliveries.c.attempts > 0, str(State.RETRYING)), else_=str(State.PENDING))
-
 
 def change_to(state: State | ColumnElement[str]) -> dict[str, Any]:
     """What a change of state writes into a row of `deliveries`."""
     return {"state": str(state) if isinstance(state, State) else state, "changes": deliveries.c.changes + 1}
 
 
-def owed_since(now: float) -> ColumnElement[float]:
-    """When a delivery was first due, the time it has been parked until `now` not counted."""
-    parked_at = deliveries.c.parked_at
-    return case((parked_at.is_(None), deliveries.c.owed_since), else_=deliveries.c.owed_since + now - parked_at)
+def key_of(delivery: Delivery) -> Key:
+    """The primary key of its row."""
+    return delivery.request_id, delivery.n
 
 
 def these(keys: Collection[Key]) -> ColumnElement[bool]:
@@ -61,74 +79,49 @@ def these(keys: Collection[Key]) -> ColumnElement[bool]:
 
 
 def still_leased(connection: Connection, leased: Sequence[Delivery], gone_out: Collection[Key] = ()) -> list[bool]:
-    """Whether each is still held under the fence it was leased with; if so, it stays so until the commit.
+    """Whether each is still leased under its fence; the rows of those that are stay locked until the commit.
 
-    What has `gone_out` counts also where its lease was taken back, as long as nobody has leased it since.
+    What has `gone_out` counts also where its lease was recovered, as long as nobody has leased it since.
     """
-    keys = [(delivery.request_id, delivery.n) for delivery in leased]
-    rows = locked_rows(connection, deliveries, ("request_id", "n", "fence", "state"), keys)
+    rows = locked_rows(connection, deliveries, ("request_id", "n", "fence", "state"), [key_of(each) for each in leased])
     fences = {
         (row.request_id, row.n, row.fence)
         for row in rows
         if row.state == State.SENDING or (row.state in WAITING and (row.request_id, row.n) in gone_out)
     }
-    held = []
+    existing = []
     for delivery in leased:
-        key = (delivery.request_id, delivery.n, delivery.fence)
-        held.append(key in fences)
-        # Told of twice in one batch, it counts once.
+        key = (*key_of(delivery), delivery.fence)
+        existing.append(key in fences)
+        # Twice in one batch: the first counts.
         fences.discard(key)
-    return held
+    return existing
 
 
 def release(connection: Connection, items: Sequence[Delivery]) -> list[None]:
-    """Give leases back without counting a try: the next dispatcher takes them at once."""
-    if keys := _still_mine(connection, items):
-        connection.execute(update(deliveries).where(these(keys)).values(**change_to(WAITING_AGAIN), **NOT_LEASED))
+    """End leases without counting a try: any dispatcher may lease these deliveries at once."""
+    _make_wait(connection, _still_mine(connection, items))
     return [None] * len(items)
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """Leases that are still worked on."""
-
-    deliveries: tuple[Delivery, ...]
-    lease: Lease
-    now: float
-
-
-def renew(connection: Connection, items: Sequence[Renewal]) -> list[frozenset[Key]]:
-    """Hold on to leases; says which were still held."""
-    held = []
-    for item in items:
-        keys = _still_mine(connection, item.deliveries)
-        if keys:
-            until = shared_now(connection, item.now) + item.lease.seconds
-            connection.execute(update(deliveries).where(these(keys)).values(lease_until=until))
-        held.append(frozenset(keys))
-    return held
+@each
+def renew(connection: Connection, item: Renewal) -> frozenset[Key]:
+    """Renew leases; the keys of those that still existed."""
+    keys = _still_mine(connection, item.deliveries)
+    if keys:
+        until = shared_now(connection, item.now) + item.lease.seconds
+        connection.execute(update(deliveries).where(these(keys)).values(lease_until=until))
+    return frozenset(keys)
 
 
 def _still_mine(connection: Connection, leased: Sequence[Delivery]) -> list[Key]:
-    held = still_leased(connection, leased)
-    return [(delivery.request_id, delivery.n) for delivery, mine in zip(leased, held, strict=True) if mine]
+    existing = still_leased(connection, leased)
+    return [key_of(delivery) for delivery, mine in zip(leased, existing, strict=True) if mine]
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """At `now`; `mine` are held by the process that asks and stay, `everything` else comes back even unexpired."""
-
-    now: float
-    mine: frozenset[Key] = frozenset()
-    everything: bool = False
-
-
-def recover(connection: Connection, items: Sequence[Recovery]) -> list[int]:
-    """Take back what processes held that are gone; says how many deliveries."""
-    return [_recover(connection, item) for item in items]
-
-
-def _recover(connection: Connection, item: Recovery) -> int:
+@each
+def recover(connection: Connection, item: Recovery) -> int:
+    """End the leases of processes that have died; how many, `AT_ONCE` and those of `mine` at most."""
     lost = is_sending
     if not item.everything:
         lost = and_(lost, deliveries.c.lease_until < shared_now(connection, item.now))
@@ -136,6 +129,10 @@ def _recover(connection: Connection, item: Recovery) -> int:
     most = AT_ONCE + len(item.mine)
     found = connection.execute(select(*columns).where(lost).limit(most).with_for_update(skip_locked=True))
     keys = [key for row in found if (key := (row.request_id, row.n)) not in item.mine]
+    _make_wait(connection, keys)
+    return len(keys)
+
+
+def _make_wait(connection: Connection, keys: Collection[Key]) -> None:
     if keys:
         connection.execute(update(deliveries).where(these(keys)).values(**change_to(WAITING_AGAIN), **NOT_LEASED))
-    return len(keys)

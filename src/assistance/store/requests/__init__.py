@@ -1,1 +1,1 @@
-"""The life of a request: accepted, changed, read, forgotten."""
+"""The life of a request: accepted, changed, read, erased, deleted."""

@@ -1,9 +1,13 @@
 """Rows to nouns and back."""
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import RowMapping
 
 from assistance.model import (
@@ -25,7 +29,23 @@ from assistance.model import (
     When,
 )
 
+Noun = TypeVar("Noun")
+
+log = structlog.get_logger(__name__)
+
 _CUSTOMER = ("name", "email", "phone", "locale", "timezone")
+_REQUEST = (
+    *("id", "client", "topic", "topic_title", "description", "conversation_id", "callback", "created_at", "expires_at"),
+    *("expected_response", "notified_at", "sequence", "traceparent", "correlation_id"),
+)
+"""Columns of `requests` that hold the value of the attribute of that name."""
+_DELIVERY = (
+    *("request_id", "n", "channel", "step", "person", "hours", "about", "due_at", "owed_since", "attempts", "fence"),
+    *("changes", "short", "reference", "last_error"),
+)
+"""Columns of `deliveries` that hold the value of the attribute of that name."""
+_request_values, _delivery_values = attrgetter(*_REQUEST), attrgetter(*_DELIVERY)
+_request_columns, _delivery_columns = itemgetter(*_REQUEST), itemgetter(*_DELIVERY)
 
 
 def _dump(value: Any) -> str | None:
@@ -36,7 +56,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def storable(text: str | None) -> str | None:
-    """What a provider said, without what no database takes: NUL and lone surrogates."""
+    """A provider's text without what no database stores: NUL and lone surrogates."""
     return text and text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
@@ -45,111 +65,62 @@ def request_row(request: AssistanceRequest) -> dict[str, Any]:
     customer = request.customer and {
         name: v for name in _CUSTOMER if (v := getattr(request.customer, name)) is not None
     }
-    return {
-        "id": request.id,
-        "client": request.client,
-        "topic": request.topic,
-        "topic_title": request.topic_title,
-        "status": str(request.status),
-        "description": request.description,
-        "follow_ups": _dump(request.follow_ups),
-        "customer": _dump(customer),
-        "links": _dump([[link.label, link.url] for link in request.links]),
-        "metadata": _dump(request.metadata),
-        "conversation_id": request.conversation_id,
-        "priority": str(request.priority),
-        "callback": request.callback,
-        "created_at": request.created_at,
-        "expires_at": request.expires_at,
-        "expected_response": request.expected_response,
-        "notified_at": request.notified_at,
-        "claimed_by": str(request.claim.actor) if request.claim else None,
-        "claimed_at": request.claim.at if request.claim else None,
-        "sequence": request.sequence,
-        "traceparent": request.traceparent,
-        "correlation_id": request.correlation_id,
-    }
+    return dict(
+        zip(_REQUEST, _request_values(request), strict=True),
+        status=str(request.status),
+        follow_ups=_dump(request.follow_ups),
+        customer=_dump(customer),
+        links=_dump([[link.label, link.url] for link in request.links]),
+        metadata=_dump(request.metadata),
+        priority=str(request.priority),
+        claimed_by=str(request.claim.actor) if request.claim else None,
+        claimed_at=request.claim.at if request.claim else None,
+    )
 
 
 def request_of(row: RowMapping) -> AssistanceRequest:
     """The request behind a row of `requests`."""
     return AssistanceRequest(
-        id=row["id"],
-        client=row["client"],
-        topic=row["topic"],
-        topic_title=row["topic_title"],
+        **dict(zip(_REQUEST, _request_columns(row), strict=True)),
         status=Status(row["status"]),
-        description=row["description"],
         follow_ups=tuple(json.loads(texts)) if (texts := row["follow_ups"]) else (),
         customer=Customer(**json.loads(row["customer"])) if row["customer"] else None,
         links=tuple(Link(label, url) for label, url in json.loads(links)) if (links := row["links"]) else (),
         metadata=json.loads(metadata) if (metadata := row["metadata"]) else {},
-        conversation_id=row["conversation_id"],
         priority=Priority(row["priority"]),
-        callback=row["callback"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        expected_response=row["expected_response"],
-        notified_at=row["notified_at"],
         claim=Claim(Actor.parse(row["claimed_by"]), row["claimed_at"]) if row["claimed_by"] else None,
-        sequence=row["sequence"],
-        traceparent=row["traceparent"],
-        correlation_id=row["correlation_id"],
     )
 
 
 def delivery_row(delivery: Delivery, priority: Priority) -> dict[str, Any]:
     """The row of `deliveries`, not leased."""
-    return {
-        "request_id": delivery.request_id,
-        "n": delivery.n,
-        "channel": delivery.channel,
-        "kind": str(delivery.kind),
-        "step": delivery.step,
-        "person": delivery.person,
-        "condition": str(delivery.condition),
-        "opening": str(delivery.when),
-        "hours": delivery.hours,
-        "about": delivery.about,
-        "rank": 0 if priority is Priority.URGENT else 1,
-        "state": str(delivery.state),
-        "due_at": delivery.due_at,
-        "owed_since": delivery.owed_since,
-        "parked_at": delivery.due_at if delivery.state is State.PARKED else None,
-        "attempts": delivery.attempts,
-        "fence": delivery.fence,
-        "changes": delivery.changes,
-        "short": delivery.short,
-        "lease_owner": None,
-        "lease_until": None,
-        "reference": delivery.reference,
-        "last_error": delivery.last_error,
-    }
+    return dict(
+        zip(_DELIVERY, _delivery_values(delivery), strict=True),
+        kind=str(delivery.kind),
+        condition=str(delivery.condition),
+        opening=str(delivery.when),
+        rank=0 if priority is Priority.URGENT else 1,
+        state=str(delivery.state),
+        parked_at=delivery.due_at if delivery.state is State.PARKED else None,
+        lease_owner=None,
+        lease_until=None,
+    )
 
 
 def delivery_of(row: RowMapping) -> Delivery:
     """The delivery behind a row of `deliveries`."""
     return Delivery(
-        request_id=row["request_id"],
-        n=row["n"],
-        channel=row["channel"],
+        **dict(zip(_DELIVERY, _delivery_columns(row), strict=True)),
         kind=Kind(row["kind"]),
-        step=row["step"],
-        person=row["person"],
         condition=Condition(row["condition"]),
         when=When(row["opening"]),
-        hours=row["hours"],
-        about=row["about"],
         state=State(row["state"]),
-        due_at=row["due_at"],
-        owed_since=row["owed_since"],
-        attempts=row["attempts"],
-        fence=row["fence"],
-        changes=row["changes"],
-        short=row["short"],
-        reference=row["reference"],
-        last_error=row["last_error"],
     )
+
+
+def by_request(deliveries: Iterable[Delivery]) -> dict[str, tuple[Delivery, ...]]:
+    """The deliveries of each request; they come ordered by it."""
+    return {request_id: tuple(owed) for request_id, owed in groupby(deliveries, attrgetter("request_id"))}
 
 
 def event_row(event: Event) -> dict[str, Any]:
@@ -165,7 +136,7 @@ def event_row(event: Event) -> dict[str, Any]:
 
 
 def rerouted_from(topic: str) -> str:
-    """How the data of an event begins that took a request from this topic to another one."""
+    """How the stored data of an event begins that rerouted a request away from this topic."""
     return f'{{"from":{json.dumps(topic, ensure_ascii=False)},"to":'
 
 
@@ -195,9 +166,22 @@ def attempt_of(row: RowMapping) -> Attempt:
     return Attempt(row["at"], row["seconds"], Outcome(row["outcome"]), row["reason"], row["code"], row["answer"])
 
 
-def by_request(rows: Iterable[RowMapping]) -> dict[str, list[Delivery]]:
-    """The deliveries of each request, in the order of `rows`."""
-    found: dict[str, list[Delivery]] = {}
+def known(noun_of: Callable[[RowMapping], Noun], rows: Iterable[RowMapping]) -> Iterator[Noun]:
+    """The nouns behind `rows`, without those that only a newer version of this code can read.
+
+    Old and new processes run side by side while they are replaced. A kind or state that this one does not know must not
+    keep it from all other rows.
+    """
     for row in rows:
-        found.setdefault(row["request_id"], []).append(delivery_of(row))
-    return found
+        try:
+            noun = noun_of(row)
+        except ValueError as error:
+            _log_unknown(str(error))
+        else:
+            yield noun
+
+
+@cache
+def _log_unknown(error: str) -> None:
+    """Once a process for each error, not once a row."""
+    log.warning("row_of_a_newer_version", error=error)

