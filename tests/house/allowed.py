@@ -5,7 +5,6 @@ SMALL = {
     "src/assistance/cli/failure.py": "every command raises it, the program catches it",
     "src/assistance/security/hooks.py": "one signature, which several fronts will check",
     "src/assistance/settings/development.py": "constants of development mode, for the service and the commands",
-    "src/assistance/watch/dead_man.py": "to be merged",
 }
 """Modules of fewer than 30 lines, and why."""
 
@@ -13,7 +12,6 @@ EMPTY_DOCSTRINGS = {
     "src/assistance/model/verdict.py",
     "src/assistance/server/problems.py",
     "src/assistance/server/spans.py",
-    "src/assistance/watch/auditor.py",
 }
 """Modules with a docstring that only says "See the class."."""
 

@@ -56,7 +56,7 @@ class Scene:
 
     async def scrape(self) -> Figures:
         """What Prometheus sees once the backlog has been looked up."""
-        await self.service.house.backlog.look()
+        await self.service.house.backlog.read()
         return await self.plain_scrape()
 
     async def plain_scrape(self) -> Figures:

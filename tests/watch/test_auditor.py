@@ -160,7 +160,7 @@ async def test_the_backlog_is_told_by_channel_and_topic(store: Store, clock: Man
     await store.park(Park("old", "unknown_channel", clock.now() + 2))
     clock.advance(10)
     await store.dequeue(dequeue(clock.now()))
-    await watch.look()
+    await watch.read()
     assert watch.waiting() == {"slack": 1, "mail": 0, "old": 1}
     assert watch.oldest_undelivered() == {"slack": 10, "mail": 0, "old": 9}
     assert watch.oldest_unclaimed() == {"sales": 10, "pricing": 0}

@@ -10,7 +10,7 @@ from tests.fakes.clock import ManualClock, until
 
 from assistance.outgoing import Http
 from assistance.settings import Secret, SettingsError, load_settings
-from assistance.watch.dead_man import ping_while_well
+from assistance.watch.health import ping_while_well
 
 
 @asynccontextmanager

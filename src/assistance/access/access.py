@@ -18,18 +18,6 @@ def unauthorized(detail: str) -> Problem:
     )
 
 
-def forbidden(scope: str) -> Problem:
-    """403 by RFC 6750, section 3.1, naming the scope that is missing."""
-    return Problem(
-        403,
-        "Insufficient scope",
-        f"The token lacks the scope {scope}.",
-        type_="/problems/insufficient-scope",
-        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-        scope=scope,
-    )
-
-
 class Access:
     """Checks the token of a request and counts it: per client with a valid token, else per address."""
 

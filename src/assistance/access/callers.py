@@ -1,14 +1,14 @@
-"""Who may call an endpoint stands in its signature: `principal: Manager`."""
+"""Who may call an endpoint, as its signature says (`principal: Manager`), and which requests a caller may see."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from assistance.access.access import forbidden
 from assistance.access.services import Services
 from assistance.intake import Caller
 from assistance.model import Actor, EventType, Snapshot
-from assistance.security import Principal
+from assistance.security import MissingScopeError, Principal
 from assistance.security.tokens.scopes import (
     MANAGE,
     PING,
@@ -25,14 +25,50 @@ from assistance.server.spans import traceparent
 from assistance.store import NotFoundError
 
 
-async def services_of(request: Request) -> Services:
-    """The rooms behind the application that got the request."""
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-Here = Annotated[Services, Depends(services_of)]
+# Cost: each checks the token by itself, since a dependency of a dependency costs every call.
+
+
+async def anyone(request: Request) -> Principal:
+    """The caller, by a valid token of any scope."""
+    services: Services = request.app.state.services
+    return await services.access.anyone(request)
+
+
+def _who(may: Callable[[Principal], bool], scope: str) -> Callable[[Request], Awaitable[Principal]]:
+    """A check that the caller `may`; it raises MissingScopeError, naming `scope`, for one who may not."""
+
+    async def check(request: Request) -> Principal:
+        principal = await anyone(request)
+        if not may(principal):
+            raise MissingScopeError(scope)
+        return principal
+
+    return check
+
+
+def _may_request(principal: Principal) -> bool:
+    """Whether it may ask on one topic at least."""
+    return topics_for(principal) != frozenset()
+
+
+pinger = _who(lambda principal: PING in principal.scopes, PING)
+requester = _who(_may_request, REQUEST)
+reader = _who(lambda principal: _may_request(principal) or may_read_all(principal), READ)
+worker = _who(may_work, WORK)
+manager = _who(may_manage, MANAGE)
+
+Here = Annotated[Services, Depends(_services)]
 """The rooms behind the endpoint."""
+Anyone = Annotated[Principal, Depends(anyone)]
+Requester = Annotated[Principal, Depends(requester)]
+Reader = Annotated[Principal, Depends(reader)]
+Worker = Annotated[Principal, Depends(worker)]
+Manager = Annotated[Principal, Depends(manager)]
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -41,65 +77,9 @@ def actor_of(principal: Principal) -> Actor:
 
 
 def caller_of(principal: Principal, request: Request) -> Caller:
-    """The caller with its rights, as the intake takes it."""
+    """The caller with its rights, for the intake."""
     request_id = request.scope["state"]["request_id"]
     return Caller(principal.subject, topics_for(principal), request_id, traceparent(request.headers))
-
-
-# Each asks for the token itself instead of depending on `anyone`: a dependency of a dependency costs every call.
-
-
-async def anyone(request: Request) -> Principal:
-    """Whoever has a valid token."""
-    services: Services = request.app.state.services
-    return await services.access.anyone(request)
-
-
-async def pinger(request: Request) -> Principal:
-    """Whoever has the scope `ping`."""
-    principal = await anyone(request)
-    if PING not in principal.scopes:
-        raise forbidden(PING)
-    return principal
-
-
-async def requester(request: Request) -> Principal:
-    """Whoever may ask for assistance, on one topic at least."""
-    principal = await anyone(request)
-    if topics_for(principal) == frozenset():
-        raise forbidden(REQUEST)
-    return principal
-
-
-async def reader(request: Request) -> Principal:
-    """Whoever may look at requests: at their own, or at all of them."""
-    principal = await anyone(request)
-    if topics_for(principal) == frozenset() and not may_read_all(principal):
-        raise forbidden(READ)
-    return principal
-
-
-async def worker(request: Request) -> Principal:
-    """Whoever may take requests."""
-    principal = await anyone(request)
-    if not may_work(principal):
-        raise forbidden(WORK)
-    return principal
-
-
-async def manager(request: Request) -> Principal:
-    """Whoever may operate the service."""
-    principal = await anyone(request)
-    if not may_manage(principal):
-        raise forbidden(MANAGE)
-    return principal
-
-
-Anyone = Annotated[Principal, Depends(anyone)]
-Requester = Annotated[Principal, Depends(requester)]
-Reader = Annotated[Principal, Depends(reader)]
-Worker = Annotated[Principal, Depends(worker)]
-Manager = Annotated[Principal, Depends(manager)]
 
 
 async def visible(services: Services, request_id: str, principal: Principal) -> Snapshot:

@@ -5,7 +5,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
-from assistance.access.access import forbidden
 from assistance.intake import UnknownCallbackError
 from assistance.model import claimed_by
 from assistance.routing import RoutingError, UnknownTopicError
@@ -40,6 +39,18 @@ async def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     assert problem is not None
     return problem_response(problem, request.scope)
+
+
+def _missing_scope(error: MissingScopeError) -> Problem:
+    """403 by RFC 6750, section 3.1."""
+    return Problem(
+        403,
+        "Insufficient scope",
+        f"The token lacks the scope {error.scope}.",
+        type_="/problems/insufficient-scope",
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'},
+        scope=error.scope,
+    )
 
 
 def _conflict(error: ConflictError) -> Problem:
@@ -77,7 +88,7 @@ _PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {
     ChangedError: lambda _: Problem(412, detail="The request has changed since; read it again."),
     ConflictError: _conflict,
     KeyReusedError: _key_reused,
-    MissingScopeError: lambda error: forbidden(error.scope),
+    MissingScopeError: _missing_scope,
     NoSuchDeliveryError: lambda _: Problem(404, detail="The request has no such delivery."),
     # 404 for a request of another client too: an answer must not say which ids exist.
     NotFoundError: lambda _: Problem(404, detail="There is no such request."),

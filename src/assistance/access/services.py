@@ -1,4 +1,4 @@
-"""What the endpoints need of the rest of the house, handed in by `app`."""
+"""What endpoints need of the other rooms; `app` puts it together."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,18 +11,14 @@ from assistance.model import Attempt, SteadyClock
 from assistance.routing import LiveRouting
 from assistance.store import Store
 from assistance.telemetry import Metrics
-from assistance.watch.health import ChannelAnswer
-
-TestChannel = Callable[[str], Awaitable[Attempt]]
-"""Sends one marked message through a channel of the routing file and says what became of it."""
+from assistance.watch.health import Health
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """One process's rooms, as the endpoints see them.
 
-    `not_ready` says what keeps the process from its work (empty: ready). `channel_health` lists the channels as
-    `GET /-/channels` answers.
+    `test_channel` sends one marked message through a channel of the routing file.
     """
 
     access: Access
@@ -33,6 +29,5 @@ class Services:
     routing: LiveRouting
     metrics: Metrics
     clock: SteadyClock
-    not_ready: Callable[[], Awaitable[list[str]]]
-    channel_health: Callable[[], Awaitable[list[ChannelAnswer]]]
-    test_channel: TestChannel
+    health: Health
+    test_channel: Callable[[str], Awaitable[Attempt]]

@@ -201,12 +201,13 @@ def _delivery(delivery: Delivery, tries: Sequence[Attempt]) -> DeliveryAnswer:
         "channel": delivery.channel,
         "kind": delivery.kind,
         "state": delivery.state,
-        "tries": [_try(each) for each in tries],
+        "tries": [try_answer(each) for each in tries],
         "next_attempt_at": rfc3339_or_none(delivery.next_attempt_at),
     }
 
 
-def _try(attempt: Attempt) -> TryAnswer:
+def try_answer(attempt: Attempt) -> TryAnswer:
+    """The try, ready for JSON."""
     return {
         "at": rfc3339(attempt.at),
         "seconds": round(attempt.seconds, 3),

@@ -33,7 +33,7 @@ async def livez() -> Health:
 @routes.get("/readyz", responses=documented(503, ok=Health))
 async def readyz(services: Here) -> Health:
     """The configuration is loaded, the store can be written, the dispatcher runs: what this process needs."""
-    reasons = await services.not_ready()
+    reasons = await services.health.not_ready()
     if reasons:
         raise Problem(503, "Not ready", "; ".join(reasons), type_="/problems/not-ready", headers={"Retry-After": "1"})
     return Health(status="ready")

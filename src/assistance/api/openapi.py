@@ -13,55 +13,36 @@ from assistance.access.json_body import components
 from assistance.routing import Routing
 from assistance.server.problems import MEDIA_TYPE
 
-_TEXT = {"type": "string"}
-_PARAMETERS: dict[str, dict[str, Any]] = {
+_PARAMETERS = {
+    "Idempotency-Key": "The same key and body within a week are the same request, however often they come. "
+    "1 to 255 visible ASCII characters, quoted or bare.",
+    "Prefer": "`wait=N`: hold the answer until the request changes, N seconds at most (RFC 7240).",
+    "If-Match": "Change it only if its `ETag` is still one of these (RFC 9110, section 13.1.1).",
+    "If-None-Match": "Answer 304 if its `ETag` is still one of these (RFC 9110, section 13.1.2).",
+    "Last-Event-ID": "The `sequence` of the last event that the client has; the stream goes on after it.",
+}
+_HEADERS = {
+    "X-Request-ID": "That of the call, or a new one; it stands in every log line about the call.",
+    "Location": "The path of the request.",
+    "ETag": "The version of the request, for `If-Match` and `If-None-Match`.",
+    "Link": "The next page, where there is one (RFC 8288).",
+    "Preference-Applied": "The `Prefer` that was applied.",
+    "Idempotency-Replayed": "`true`: the answer is that of the first call with this key.",
+    "Retry-After": "Seconds until it is worth trying again.",
+    "RateLimit": "How many calls are left (`r`), and seconds until there is one more (`t`).",
+    "RateLimit-Policy": "How many calls (`q`) in how many seconds (`w`) are served.",
+}
+_SCHEMAS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
-        "description": "The same key and body within a week are the same request, however often they come. "
-        "1 to 255 visible ASCII characters, quoted or bare.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
-        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        "type": "string",
+        "pattern": "^[!#-~]{1,255}$",
+        "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     },
-    "Prefer": {
-        "description": "`wait=N`: hold the answer until the request changes, N seconds at most (RFC 7240).",
-        "schema": _TEXT,
-        "example": "wait=3",
-    },
-    "If-Match": {
-        "description": "Change it only if its `ETag` is still one of these (RFC 9110, section 13.1.1).",
-        "schema": _TEXT,
-    },
-    "If-None-Match": {
-        "description": "Answer 304 if its `ETag` is still one of these (RFC 9110, section 13.1.2).",
-        "schema": _TEXT,
-    },
-    "Last-Event-ID": {
-        "description": "The `sequence` of the last event that the client has; the stream goes on after it.",
-        "schema": _TEXT,
-    },
+    "Prefer": {"type": "string", "examples": ["wait=3"]},
+    "Retry-After": {"type": "integer", "minimum": 0},
 }
-_HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {
-        "description": "That of the call, or a new one; it stands in every log line about the call.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-    },
-    "Location": {"description": "The path of the request.", "schema": _TEXT},
-    "ETag": {"description": "The version of the request, for `If-Match` and `If-None-Match`.", "schema": _TEXT},
-    "Link": {"description": "The next page, where there is one (RFC 8288).", "schema": _TEXT},
-    "Preference-Applied": {"description": "The `Prefer` that was applied.", "schema": _TEXT},
-    "Idempotency-Replayed": {
-        "description": "The answer is that of the first call with this key.",
-        "schema": {"const": "true"},
-    },
-    "Retry-After": {
-        "description": "Seconds until it is worth trying again.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    "RateLimit": {
-        "description": "How many calls are left (`r`), and seconds until there is one more (`t`).",
-        "schema": _TEXT,
-    },
-    "RateLimit-Policy": {"description": "How many calls (`q`) in how many seconds (`w`) are served.", "schema": _TEXT},
-}
+"""Of header fields that are more than a text."""
+_TEXT = {"type": "string"}
 _PROBLEM = "ProblemAnswer"
 _PROBLEM_SCHEMA = {
     "type": "object",
@@ -179,9 +160,15 @@ def _complete(document: dict[str, Any], routing: Routing, bodies: dict[str, Any]
     schemas |= bodies
     schemas["Topic"] = {"type": "string", "enum": sorted(routing.topics), "description": _TOPIC}
     schemas[_PROBLEM] = _PROBLEM_SCHEMA
-    parts["parameters"] = {name: {"name": name, "in": "header", **field} for name, field in _PARAMETERS.items()}
-    parts["headers"] = _HEADERS
+    parts["headers"] = {name: _field(name, text) for name, text in _HEADERS.items()}
+    parts["parameters"] = {
+        name: {"name": name, "in": "header", **_field(name, text)} for name, text in _PARAMETERS.items()
+    }
     parts["securitySchemes"] = {"token": _TOKEN}
     for operation in (each for path in document["paths"].values() for each in path.values()):
         if "401" in operation["responses"]:
             operation["security"] = [{"token": []}]
+
+
+def _field(name: str, description: str) -> dict[str, Any]:
+    return {"description": description, "schema": _SCHEMAS.get(name, _TEXT)}

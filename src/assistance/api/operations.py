@@ -8,10 +8,11 @@ from typing_extensions import TypedDict
 
 from assistance.access.callers import Here, manager
 from assistance.access.json_body import described, read_json, validate
+from assistance.api.deliveries import TryAnswer, try_answer
 from assistance.api.openapi import documented
 from assistance.api.parameters import Moment, json_answer
 from assistance.intake import Urgency
-from assistance.model import Outcome, Priority
+from assistance.model import Priority
 from assistance.routing import explain, parse_moment
 from assistance.server.problems import Problem
 from assistance.watch.health import ChannelAnswer
@@ -40,15 +41,10 @@ class ChannelList(TypedDict):
     data: list[ChannelAnswer]
 
 
-class TestAnswer(TypedDict):
-    """How the test message went: `seconds` is how long it took, `answer` the start of the provider's, redacted."""
+class TestAnswer(TryAnswer):
+    """How the test message went."""
 
     channel: str
-    seconds: float
-    outcome: Outcome
-    reason: str | None
-    code: str | None
-    answer: str | None
 
 
 @routes.post(
@@ -82,7 +78,7 @@ async def config(services: Here) -> Response:
 @routes.get("/channels", response_model=None, responses=documented(401, 403, 503, ok=ChannelList))
 async def channels(services: Here) -> Response:
     """The health of each channel."""
-    return json_answer({"data": await services.channel_health()})
+    return json_answer({"data": await services.health.channels()})
 
 
 @routes.post("/channels/{name}/test", response_model=None, responses=documented(401, 403, 404, 503, ok=TestAnswer))
@@ -90,13 +86,5 @@ async def test(name: str, services: Here) -> Response:
     """Send one marked test message through a channel, and answer how it went."""
     if name not in services.routing.current.channels:
         raise Problem(404, detail="There is no such channel.")
-    attempt = await services.test_channel(name)
-    answer: TestAnswer = {
-        "channel": name,
-        "seconds": round(attempt.seconds, 3),
-        "outcome": attempt.outcome,
-        "reason": attempt.reason,
-        "code": attempt.code,
-        "answer": attempt.answer,
-    }
-    return json_answer(answer)
+    tested: TestAnswer = {"channel": name, **try_answer(await services.test_channel(name))}
+    return json_answer(tested)

@@ -10,6 +10,7 @@ from fastapi import Path, Query, Request, Response
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError, to_json
 
+from assistance.intake import WithoutNul
 from assistance.routing import MOMENT, parse_moment
 from assistance.store import NotFoundError
 
@@ -20,13 +21,6 @@ def _canonical(request_id: str) -> str:
         return str(UUID(request_id))
     except ValueError:
         raise NotFoundError(request_id) from None
-
-
-def _plain(value: str) -> str:
-    # No database stores NUL in a text, so nothing can have such a name.
-    if "\x00" in value:
-        raise PydanticCustomError("assistance", "must not contain the character NUL")
-    return value
 
 
 def _moment(value: str) -> str:
@@ -48,7 +42,7 @@ _KEY = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:\.[1-
 RequestId = Annotated[
     str, AfterValidator(_canonical), Path(description="The request's id.", json_schema_extra={"format": "uuid"})
 ]
-Name = Annotated[str, AfterValidator(_plain), Field(max_length=255)]
+Name = Annotated[str, WithoutNul, Field(max_length=255)]
 """What something is called, here or at the caller's."""
 Moment = Annotated[
     str,

@@ -200,8 +200,7 @@ def _api(house: House, *, role: Role) -> FastAPI:
         routing=house.routing,
         metrics=house.metrics,
         clock=clock,
-        not_ready=house.health.not_ready,
-        channel_health=house.health.channels,
+        health=house.health,
         test_channel=lambda name: _test_channel(house, name),
     )
     more = development.routers(house.sandbox) if house.sandbox else []

@@ -23,7 +23,7 @@ from assistance.server.server import HttpServer, listen
 from assistance.settings import Secret, Settings, SettingsError, known_variables, load_settings
 from assistance.store import Recovery, StoreRefusedError
 from assistance.telemetry import Logs, set_up_log_export, set_up_logging
-from assistance.watch.dead_man import ping_while_well
+from assistance.watch.health import ping_while_well
 from assistance.watch.upkeep import expire, retain
 
 log = structlog.get_logger(__name__)

@@ -1,6 +1,6 @@
-"""Intake: validation and the one commit that makes a request ours to deliver."""
+"""Accepting requests: what a bot may send, and the one commit after which nothing of it is lost."""
 
-from assistance.intake.ask import Ask, Said, Urgency
+from assistance.intake.ask import Ask, Said, Urgency, WithoutNul
 from assistance.intake.intake import AcceptedRequest, Caller, Intake, UnknownCallbackError, answer
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "Said",
     "UnknownCallbackError",
     "Urgency",
+    "WithoutNul",
     "answer",
 ]

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import (
@@ -26,45 +27,47 @@ from assistance.model import Customer, Link, Priority
 MAX_DESCRIPTION = 10_000
 _MAX_METADATA = 4 * 1024
 _MONTH = 30 * 86_400
-_http_url = TypeAdapter(AnyHttpUrl)
+_url = TypeAdapter(AnyHttpUrl)
 
 
-def _sound(value: str) -> str:
+def _wrong(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("assistance", sentence)
+
+
+def _without_nul(value: str) -> str:
+    # No database stores NUL in a text, and no provider takes it.
     if "\x00" in value:
-        raise PydanticCustomError("assistance", "must not contain the character NUL")
+        raise _wrong("must not contain the character NUL")
     return value
 
 
-def _said(value: str) -> str:
+def _not_blank(value: str) -> str:
     if not value.strip():
-        raise PydanticCustomError("assistance", "must contain a character that is not white space")
+        raise _wrong("must contain a character that is not white space")
     return value
 
 
-def _web(value: str) -> str:
+def _http(value: str) -> str:
     # The library also reads `http:host`, and URLs with white space around them.
-    wrong = PydanticCustomError("assistance", "must be an http or https URL")
-    if not re.match(r"https?://[^\s/]", value, re.IGNORECASE) or re.search(r"\s", value):
-        raise wrong
-    try:
-        _http_url.validate_python(value)
-    except ValidationError:
-        raise wrong from None
-    return value
+    if re.match(r"https?://[^\s/]", value, re.IGNORECASE) and not re.search(r"\s", value):
+        with suppress(ValidationError):
+            _url.validate_python(value)
+            return value
+    raise _wrong("must be an http or https URL")
 
 
 def _scalar(value: object) -> object:
     if isinstance(value, str):
-        return _sound(value)
+        return _without_nul(value)
     if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise PydanticCustomError("assistance", "must be text, a finite number, true, false or null")
+    raise _wrong("must be text, a finite number, true, false or null")
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    # As it was sent but for white space between its parts, whatever the caller's library escapes.
+    # Measured as it was sent but for white space between its parts, whatever the caller's library escapes.
     if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > _MAX_METADATA:
-        raise PydanticCustomError("assistance", "must not be larger than 4 KB")
+        raise _wrong("must not be larger than 4 KB")
     return value
 
 
@@ -73,21 +76,26 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _normal(value: object) -> object:
+def _or_normal(value: object) -> object:
     return Priority.NORMAL if value is None else value
 
 
-_Sound = AfterValidator(_sound)
-Short = Annotated[StrictStr, Field(max_length=200), _Sound]
+def _text(most: int, least: int | None = None) -> Any:
+    """How many characters a text may have."""
+    return Field(min_length=least, max_length=most)
+
+
+WithoutNul = AfterValidator(_without_nul)
+Short = Annotated[StrictStr, _text(200), WithoutNul]
 Said = Annotated[
     StrictStr,
     Field(min_length=1, max_length=MAX_DESCRIPTION, json_schema_extra={"pattern": r"\S"}),
-    _Sound,
-    AfterValidator(_said),
+    WithoutNul,
+    AfterValidator(_not_blank),
 ]
-"""What a customer says: 1 to 10,000 characters, one at least not white space, kept as sent."""
-Urgency = Annotated[Priority, BeforeValidator(_normal, json_schema_input_type=Priority | None)]
-"""How urgent it is; null is as good as nothing."""
+"""What the customer or an agent says: 1 to 10,000 characters, one at least not white space, kept as sent."""
+Urgency = Annotated[Priority, BeforeValidator(_or_normal, json_schema_input_type=Priority | None)]
+"""A priority; null is the normal one."""
 Scalar = Annotated[Any, PlainValidator(_scalar)]
 Metadata = Annotated[
     dict[Short, Scalar],
@@ -100,11 +108,11 @@ Metadata = Annotated[
         }
     ),
 ]
-"""What is the bot's own: names, and a value each."""
+"""The bot's own fields: names, each with one value."""
 
 
 class _Lenient(BaseModel):
-    """A field that is not known never costs a customer: it is kept aside and named in the answer."""
+    """Unknown fields never refuse a request: they are left out, and named in the answer."""
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
@@ -113,21 +121,21 @@ class AskCustomer(_Lenient):
     """Who waits."""
 
     name: Short | None = None
-    email: Annotated[StrictStr, Field(max_length=320), _Sound] | None = None
+    email: Annotated[StrictStr, _text(320), WithoutNul] | None = None
     phone: Short | None = None
     locale: Short | None = None
     timezone: Short | None = None
 
 
 class AskLink(_Lenient):
-    """A page that helps whoever takes the request."""
+    """A page that helps the agent who claims the request."""
 
-    label: Annotated[StrictStr, Field(min_length=1, max_length=200), _Sound]
+    label: Annotated[StrictStr, _text(200, 1), WithoutNul]
     url: Annotated[
         StrictStr,
         Field(max_length=2_083, json_schema_extra={"format": "uri", "pattern": r"^https?://[^\s/]\S*$"}),
-        _Sound,
-        AfterValidator(_web),
+        WithoutNul,
+        AfterValidator(_http),
     ]
 
 
@@ -135,13 +143,15 @@ class Ask(_Lenient):
     """A customer asks for a person."""
 
     topic: Annotated[
-        Annotated[StrictStr, Field(min_length=1, max_length=100), _Sound],
+        Annotated[StrictStr, _text(100, 1), WithoutNul],
         Field(description="What it is about, in any case of letters."),
     ]
     description: Annotated[Said, Field(description="What the customer wants, in words that people will read.")]
     conversation_id: Annotated[
-        Annotated[StrictStr, Field(min_length=1, max_length=255), _Sound] | None,
-        Field(description="The same for every ask of one conversation: a second ask follows up the first."),
+        Annotated[StrictStr, _text(255, 1), WithoutNul] | None,
+        Field(
+            description="The same for all of one conversation: while its request is open, more of it is a follow-up."
+        ),
     ] = None
     customer: AskCustomer | None = None
     links: Annotated[list[AskLink], Field(max_length=20)] | None = None
@@ -157,21 +167,21 @@ class Ask(_Lenient):
     ] = None
 
     def ignored(self) -> list[str]:
-        """The names of the fields that nobody knows: `colour`, `customer.age`, `links.0.title`."""
+        """The names of the unknown fields: `colour`, `customer.age`, `links.0.title`."""
         names = list(self.__pydantic_extra__ or ())
         if self.customer is not None:
             names += [f"customer.{name}" for name in self.customer.__pydantic_extra__ or ()]
-        for place, link in enumerate(self.links or ()):
-            names += [f"links.{place}.{name}" for name in link.__pydantic_extra__ or ()]
+        for index, link in enumerate(self.links or ()):
+            names += [f"links.{index}.{name}" for name in link.__pydantic_extra__ or ()]
         return names
 
     def who(self) -> Customer | None:
-        """The customer as the rest of the house knows one."""
+        """The customer as the model has it."""
         known = self.customer
         if known is None:
             return None
         return Customer(known.name, known.email, known.phone, known.locale, known.timezone)
 
     def pages(self) -> tuple[Link, ...]:
-        """The links as the rest of the house knows them."""
+        """The links as the model has them."""
         return tuple(Link(link.label, link.url) for link in self.links or ())

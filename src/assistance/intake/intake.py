@@ -1,4 +1,4 @@
-"""Accept: from a valid ask to a request on stable storage, with all that is owed for it."""
+"""Accept: from a valid body to a request on stable storage, with the deliveries that it owes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

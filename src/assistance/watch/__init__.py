@@ -1,4 +1,4 @@
-"""What looks after the house: auditor, backlog, health, gauges, sign of life, expiry and retention."""
+"""What a process watches and cleans up by itself: audits, backlog, health, gauges, expiry and retention."""
 
 from assistance.watch.auditor import Auditor
 from assistance.watch.backlog import BacklogWatch

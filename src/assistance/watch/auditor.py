@@ -1,4 +1,4 @@
-"""The auditor: looks for what should never be so, whatever the rest of the house believes of itself."""
+"""The auditor: checks the store for what must never be, without relying on the rooms that should prevent it."""
 
 import asyncio
 from collections import deque
@@ -14,29 +14,30 @@ log = structlog.get_logger(__name__)
 
 AUDIT_EVERY = 30.0
 PATIENCE = 120.0
-"""Seconds for which an open channel may stand still with something due: longer than any send and any breaker's rest."""
+"""Seconds without a delivery on an open channel with something due: longer than any send and any breaker's pause."""
 _GRACE = 60.0
-"""Seconds by which leases and expiries may be late: dispatchers look every 10 s, and one of them may be dead."""
+"""Seconds by which leases and expiries may be late: dispatchers check every 10 s, and one of them may be dead."""
 _CLOCKS_APART = 5.0
+"""Seconds of difference between two clocks that are a finding."""
 _JUMPS_REMEMBERED = 10
-"""Audits for which a jump of the clock stays a finding, so that nobody who looks now and then misses it."""
+"""Audits for which a jump of the clock stays a finding, so that a scrape once a minute does not miss it."""
 _WRITE_SECONDS = 10.0
 _QUIET = {"undelivered": 0, "lease": 0, "expiry": 0, "clock": 0, "store": 0}
 
 Queue = tuple[tuple[Any, ...], float]
+"""What a channel's queue was like at the last audit, and since when it has been."""
 
 
 class Auditor:
-    """Audits the store as a whole, in every process: a dead dispatcher is found by the processes that are alive.
+    """Audits the whole store, in every process: those that are alive find a dispatcher that is dead.
 
     Args:
         store: what is audited.
-        clock: the house's; the machine's and the store's are compared with it.
-        pace: the messages a second of a channel, None for as many as come.
+        clock: that of the process; the machine's and the store's are compared with it.
+        pace: the messages a second of a channel, None for no limit.
     """
 
     def __init__(self, store: Store, clock: SteadyClock, *, pace: Callable[[str], float | None]) -> None:
-        """See the class."""
         self._store = store
         self._clock = clock
         self._pace = pace
@@ -48,12 +49,12 @@ class Auditor:
 
     @property
     def findings(self) -> Mapping[str, int]:
-        """How much the last audit found wrong, by kind; every kind is there."""
+        """How many findings the last audit has, by kind; every kind is there."""
         return self._findings
 
     @property
     def well(self) -> bool:
-        """Whether there was an audit just now and it found nothing."""
+        """Whether the last audit is recent and found nothing."""
         recent = self._ended is not None and self._clock.monotonic() - self._ended < 2 * AUDIT_EVERY
         return recent and not any(self._findings.values())
 
@@ -63,12 +64,12 @@ class Auditor:
             try:
                 await self.audit()
             except Exception:
-                # Whatever it was: who watches the work must not end it. That audits stay away is an alert of its own.
+                # A bug: the process goes on without its audits, and their absence is an alert of its own.
                 log.exception("audit_failed")
             await self._clock.sleep(AUDIT_EVERY)
 
     async def audit(self) -> None:
-        """Audit once; what is found is told as an error."""
+        """Audit once; each kind of finding is logged as an error."""
         found = {**_QUIET, "clock": int(self._jumped() or self._apart())}
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
@@ -87,7 +88,7 @@ class Auditor:
                 log.error("audit_finding", kind=kind, count=count)
 
     def _standing_still(self, evidence: Evidence) -> list[str]:
-        """The channels on which nothing has changed for too long."""
+        """The channels whose queue has not changed for too long."""
         now, known = self._clock.monotonic(), self._queues
         self._queues = {}
         for channel, queue in evidence.queues.items():
@@ -103,10 +104,10 @@ class Auditor:
         return PATIENCE if pace is None else max(PATIENCE, 2 / pace)
 
     def _jumped(self) -> bool:
-        """Whether the machine's time of day went on otherwise than time itself does."""
+        """Whether the machine's time of day was set lately: its distance to the monotonic clock has changed."""
         self._offsets.append(self._clock.machine.now() - self._clock.monotonic())
         return max(self._offsets) - min(self._offsets) > _CLOCKS_APART
 
     def _apart(self) -> bool:
-        """Whether the house has still not come to agree with what its clock follows."""
+        """Whether the clock of the process is still far from the one that it follows."""
         return abs(self._clock.ahead) > _CLOCKS_APART

@@ -1,4 +1,4 @@
-"""Which room gives which gauge its figures."""
+"""Which gauge is read from where."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from assistance.watch.backlog import BacklogWatch
 
 
 def watch(metrics: Metrics, backlog: BacklogWatch, auditor: Auditor, dispatcher: Dispatcher | None) -> None:
-    """Let the gauges have their figures from memory: a scrape asks nobody else."""
+    """Let each gauge be read from memory: a scrape costs no query and waits for nothing."""
     metrics.observe("assistance_waiting", backlog.waiting)
     metrics.observe("assistance_oldest_undelivered_seconds", backlog.oldest_undelivered)
     metrics.observe("assistance_oldest_unclaimed_seconds", backlog.oldest_unclaimed)
@@ -26,5 +26,5 @@ def _ended(auditor: Auditor) -> Mapping[str, float]:
 
 
 def _breakers(dispatcher: Dispatcher) -> Mapping[str, float]:
-    # The dictionary changes in the event loop's thread, and this is asked in another one.
+    # Race: a scrape reads in another thread than the one that changes the dictionary.
     return {name: float(not lane.health.breaker.closed) for name, lane in dispatcher.lanes.copy().items()}

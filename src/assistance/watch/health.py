@@ -1,17 +1,27 @@
-"""How this process and its channels are."""
+"""The health of this process and of its channels, and a sign of life for whoever watches from outside."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
+import structlog
 from typing_extensions import TypedDict
 
 from assistance.dispatch import Dispatcher
-from assistance.model import Clock, rfc3339_or_none
+from assistance.model import Clock, Verdict, rfc3339_or_none
+from assistance.outgoing import Http
 from assistance.routing import LiveRouting
+from assistance.settings import Secret
 from assistance.store import LaneState, Store, StoreUnavailableError
 
+log = structlog.get_logger(__name__)
+
+PING_EVERY = 60.0
+_PING_SECONDS = 10.0
 _WRITE_SECONDS = 2.0
 _KEEP = 1.0
+"""Seconds for which one write to the store answers every probe."""
 _BEAT = 10.0
+"""Seconds after which a dispatch loop that has not gone round is taken for dead."""
 
 
 class ChannelAnswer(TypedDict):
@@ -25,12 +35,12 @@ class ChannelAnswer(TypedDict):
 
 
 class Health:
-    """Answers `/readyz` and `/-/channels`. Slack's health is nothing to this process's readiness."""
+    """Answers `/readyz` and `/-/channels`; a provider that is down does not make this process less ready."""
 
     def __init__(
         self, store: Store, clock: Clock, dispatcher: Dispatcher | None, routing: LiveRouting, *, accepts: bool
     ) -> None:
-        """`accepts` says whether this process takes requests in."""
+        """`accepts`: whether this process accepts requests, so that it must be able to write."""
         self._store = store
         self._clock = clock
         self._dispatcher = dispatcher
@@ -40,7 +50,7 @@ class Health:
         self.stopping = False
 
     async def not_ready(self) -> list[str]:
-        """What keeps the process from its work; empty when it is ready."""
+        """Why the process is not ready; empty when it is."""
         reasons = ["it is stopping"] if self.stopping else []
         if self._accepts and not await self._writable():
             reasons.append("the store cannot be written to")
@@ -79,3 +89,16 @@ class Health:
                 {"channel": name, "type": type_, "health": health, "reason": reason, "until": rfc3339_or_none(until)}
             )
         return found
+
+
+async def ping_while_well(url: Secret, http: Http, clock: Clock, well: Callable[[], Awaitable[bool]]) -> None:
+    """GET `url` once a minute while `well`, until cancelled: a monitor outside raises the alarm when it stays away."""
+    while True:
+        if await well():
+            try:
+                await http.get(url, timeout=_PING_SECONDS)
+            except Verdict as verdict:
+                log.warning("dead_man_ping_failed", reason=verdict.reason, code=verdict.code)
+        else:
+            log.warning("dead_man_ping_withheld")
+        await clock.sleep(PING_EVERY)
