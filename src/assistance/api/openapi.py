@@ -35,7 +35,7 @@ _HEADERS = {
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
         "type": "string",
-        "pattern": "^[!#-~]{1,255}$",
+        "pattern": "^[!-~]{1,255}$",
         "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     },
     "Prefer": {"type": "string", "examples": ["wait=3"]},
