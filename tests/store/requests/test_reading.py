@@ -63,7 +63,7 @@ async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store
     snapshot = (await ask(store, topic="a_b")).request.id
     for topic in ("pricing", "returns"):
         command = Command(snapshot, Actor("api", "desk"), NOW)
-        await store.reroute(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
+        await store.change(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
     for seen in ("a_b", "pricing", "returns"):
         assert await ids(store, topics=frozenset({seen, "x"})) == [snapshot]
         assert await ids(store, topic=seen) == ([snapshot] if seen == "returns" else [])
