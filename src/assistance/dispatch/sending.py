@@ -14,17 +14,7 @@ from assistance.channels import CanReply, CanUpdate, Channel
 from assistance.dispatch.outcome import Try, attempt_of
 from assistance.messages.notice import notice, trial
 from assistance.messages.update import aloud, rewritten, update
-from assistance.model import (
-    Attempt,
-    Clock,
-    Kind,
-    Misconfigured,
-    Outcome,
-    Reason,
-    TryLater,
-    Undeliverable,
-    Verdict,
-)
+from assistance.model import Attempt, Clock, Kind, Misconfigured, Outcome, Reason, TryLater, Undeliverable, Verdict
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError
 from assistance.store import Job

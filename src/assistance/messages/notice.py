@@ -3,18 +3,7 @@
 from collections.abc import Iterator
 from typing import assert_never
 
-from assistance.model import (
-    Action,
-    AssistanceRequest,
-    Kind,
-    Message,
-    Priority,
-    Status,
-    cut,
-    minute,
-    one_line,
-    uuid7,
-)
+from assistance.model import Action, AssistanceRequest, Kind, Message, Priority, Status, cut, minute, one_line, uuid7
 from assistance.store import Job
 
 # What fits on a telephone's screen; the bot reads its own metadata whole in every answer.
