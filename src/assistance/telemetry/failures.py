@@ -54,7 +54,7 @@ def _one(error: BaseException) -> dict[str, Any]:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
-    for _ in range(_CHAIN):  # a chain may lead back to itself
+    for _ in range(_CHAIN):  # endless loop: a chain may lead back to itself
         if link is None:
             return
         yield link
