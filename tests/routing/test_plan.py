@@ -70,7 +70,7 @@ LATER = Step(("c",), 120.0, UNDELIVERED)
         ([FIRST, MINUTE, LATER], NIGHT, "ab", "a0 parked, b0 parked, c0 pending"),
         ([FIRST, MINUTE, LATER], NIGHT, "abc", "a0 parked, b0 parked, c0 parked"),
         ([FIRST, MINUTE, LATER], NIGHT, "b", "a0 pending, b60 pending, c120 pending"),
-        # One of two is not parked: somebody hears of it.
+        # One of two is not parked: a person gets the notice.
         ([Step(("a", "b")), LATER], NIGHT, "a", "a0 parked, b0 pending, c120 pending"),
         ([Step(("a", "b")), LATER], NIGHT, "ab", "a0 parked, b0 parked, c0 pending"),
         # Channels that no person reads count for nothing.

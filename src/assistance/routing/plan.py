@@ -35,19 +35,15 @@ def plan(  # noqa: PLR0917 - in the order in which they are known
         due = now if early else now + step.after
         at_hours = None if step.when is When.BOTH else hours
         for name in step.notify:
-            state = _state(name, parked, runs=runs) if due == now else State.PENDING
+            state = State.PENDING
+            if due == now:
+                state = State.SKIPPED if not runs else State.PARKED if name in parked else State.PENDING
             n, person = len(notices) + 1, channels[name].person
             # By position, for speed: this runs for every request.
             fields = (request_id, n, name, due, due, Kind.NOTICE, index, person, step.condition, step.when, at_hours)
             error = parked[name] if state is State.PARKED else None
             notices.append(Delivery(*fields, state=state, last_error=error))
     return tuple(notices)
-
-
-def _state(channel: str, parked: Parked, *, runs: bool) -> State:
-    if not runs:
-        return State.SKIPPED
-    return State.PARKED if channel in parked else State.PENDING
 
 
 def _fails_over(step: Step, before: list[Delivery], parked: Parked) -> bool:
