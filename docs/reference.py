@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from assistance.channels import channel_class, channel_types
-from assistance.routing.file.schema import CallbackEntry, FileEntry, RouteTestEntry, StepEntry, TopicEntry
+from assistance.routing.file.schema import Callback, FileEntry, RouteTest, StepEntry, TopicEntry
 
 PAGE = Path(__file__).with_name("reference.md")
 COMMANDS = [
@@ -50,8 +50,8 @@ def _routing_file() -> Iterator[str]:
         ("The outermost keys", FileEntry),
         ("A topic", TopicEntry),
         ("A step", StepEntry),
-        ("A callback", CallbackEntry),
-        ("A test", RouteTestEntry),
+        ("A callback", Callback),
+        ("A test", RouteTest),
     ):
         yield f"### {title}\n"
         yield from _table(entry)

@@ -11,6 +11,7 @@ from tests.server.wire import Wire, application, ask, head, post
 from assistance.api.shortcut import ShortCut
 from assistance.model import SystemClock
 from assistance.server.envelope import Envelope
+from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 
 
@@ -18,10 +19,10 @@ async def echo(request: Request) -> Response:
     return Response(await request.body())
 
 
-def short_cut(body_seconds: float = 10.0, counted: list[int | None] | None = None) -> Envelope:
+def short_cut(counted: list[int | None] | None = None) -> Envelope:
     """The layers as a bot's call goes through them, with an endpoint that gives the body back."""
-    inner = ShortCut(application(), path="/short", method="POST", endpoint=echo, body_seconds=body_seconds)
-    return Envelope(inner, SystemClock(), (counted if counted is not None else []).append)
+    inner = ShortCut(application(), path="/short", endpoint=echo)
+    return Envelope(inner, SystemClock(), on_answer=(counted if counted is not None else []).append)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ async def test_a_chunked_body_is_counted(url: str):
 
 async def test_a_body_that_does_not_come_is_a_408():
     """The deadline counts from the end of the header."""
-    async with serve(short_cut(body_seconds=0.2)) as url:
+    async with serve(short_cut(), limits=TimeLimits(body=0.2)) as url:
         answer = await asyncio.wait_for(ask(url, head("/short", "POST", "Content-Length: 10") + b"abc"), 5)
     assert (answer.status, answer.problem["type"]) == (408, "/problems/body-too-slow")
     assert answer.headers["connection"] == "close"
@@ -63,7 +64,7 @@ async def test_a_body_that_does_not_come_is_a_408():
 async def test_a_client_that_leaves_before_its_body_is_whole_is_no_failure():
     """It is counted as not answered, not as a 500."""
     counted: list[int | None] = []
-    async with serve(short_cut(counted=counted)) as url:
+    async with serve(short_cut(counted)) as url:
         wire = await Wire.open(url)
         await wire.send(head("/short", "POST", "Content-Length: 10") + b"abc")
         assert (await ask(url, head())).status == 200

@@ -196,16 +196,16 @@ async def test_each_try_carries_the_same_key(channel: Channel, provider: FakePro
 
 
 @every_wired_channel
-async def test_a_send_that_is_cancelled_ends_at_once(channel: Channel, provider: FakeProvider, http: Http) -> None:
+async def test_a_send_that_is_cancelled_ends_at_once(channel: Channel, provider: FakeProvider) -> None:
     """A shutdown in the middle of a send is no verdict, and the send ends."""
     provider.hang()
-    sending = asyncio.create_task(channel.send(MESSAGE, http))
-    await until(lambda: provider.reached)
-    began = time.monotonic()
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
-    await http.close()
+    async with Http() as http:
+        sending = asyncio.create_task(channel.send(MESSAGE, http))
+        await until(lambda: provider.reached)
+        began = time.monotonic()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
     assert time.monotonic() - began < 2
 
 

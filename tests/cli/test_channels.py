@@ -61,7 +61,7 @@ async def test_development_mode_talks_to_its_sandbox_alone(
 
 
 async def test_a_test_message_that_is_not_taken_is_a_failure(cli: Cli, development: Development) -> None:
-    """What the provider refuses is told in one line, and ends with 1."""
+    """What the provider refuses is shown in one line, and the exit code is 1."""
     assert development.house.sandbox is not None
     await development.house.sandbox.play(MailMode(mode="error", error="550 5.1.1 no such mailbox"))
     failure = (await cli("channels", "test", "pricing-mail", "--url", development.url)).failure

@@ -68,7 +68,7 @@ async def test_a_file_that_is_not_there_is_a_problem(cli: Cli) -> None:
     assert ran.out.startswith("nowhere.yaml:1: ")
 
 
-async def test_explain_says_who_is_told_and_why(cli: Cli, place: Path) -> None:
+async def test_explain_shows_who_is_notified_and_why(cli: Cli, place: Path) -> None:
     """The plan names the steps, their channels and times; the topic's case does not matter."""
     (place / "assistance.yaml").write_text(starter())
     ran = await cli("explain", "--topic", "SALES", "--at", "2026-11-23T10:00+01:00", "--priority", "urgent")
@@ -86,7 +86,7 @@ async def test_explain_names_the_topics_there_are(cli: Cli, place: Path) -> None
 
 
 async def test_explain_says_what_is_wrong_with_the_file(cli: Cli, place: Path) -> None:
-    """A routing file that cannot be used is told by its first problem and the number of the others."""
+    """A routing file that cannot be used is one line: its first problem and the number of the others."""
     (place / "assistance.yaml").write_text(WRONG)
     failure = (await cli("explain", "--topic", "sales")).failure
     assert failure.startswith("assistance: assistance.yaml:4: ")

@@ -42,7 +42,9 @@ def test_a_demo_that_fails_shows_the_log(place: Path, capfd: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("folder", ["/proc/nope", "/proc", "file", "file/below"])
-def test_a_folder_that_takes_no_files_is_told(place: Path, capfd: pytest.CaptureFixture[str], folder: str) -> None:
+def test_a_folder_that_cannot_be_written_is_a_failure(
+    place: Path, capfd: pytest.CaptureFixture[str], folder: str
+) -> None:
     """One that cannot be made, or is there and cannot be used, is a sentence, before anything is started."""
     (place / "file").touch()
     assert run(["demo", "--dir", folder]) == 1
@@ -52,7 +54,7 @@ def test_a_folder_that_takes_no_files_is_told(place: Path, capfd: pytest.Capture
 
 
 def test_a_demo_that_is_stopped_leaves_nothing_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM in the middle ends the service too, removes its files, and is told in one line."""
+    """SIGTERM in the middle ends the service too, removes its files, and is one line."""
     monkeypatch.setenv("TMPDIR", str(place))
     with started("demo") as process:
         assert process.stdout is not None

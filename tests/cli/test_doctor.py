@@ -1,4 +1,4 @@
-"""`doctor`: every leg, standing and failing."""
+"""`doctor`: every leg, working and failing."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ topics:
 
 
 class Surroundings:
-    """All that a service in production stands on, on loopback."""
+    """All that a service in production depends on, on loopback."""
 
     def __init__(self, slack: FakeSlack, smtp: FakeSmtp, jwks: JwksServer, environ: pytest.MonkeyPatch) -> None:
         self.slack = slack
@@ -64,7 +64,7 @@ async def _listener() -> AsyncIterator[str]:
 
 
 async def test_all_legs_stand(cli: Cli, surroundings: Surroundings) -> None:
-    """With everything in order each leg is `ok`, the exit code is 0, and no person was told anything."""
+    """With everything in order each leg is `ok`, the exit code is 0, and nothing was sent to people."""
     ran = await cli("doctor")
     assert (ran.code, ran.err) == (0, "")
     legs = {line[6:].partition(":")[0]: line[:4].strip() for line in ran.out.splitlines()}
@@ -80,8 +80,8 @@ async def test_nothing_is_made(cli: Cli, surroundings: Surroundings, place: Path
     assert [path.name for path in place.iterdir()] == ["assistance.yaml"]
 
 
-async def test_each_leg_that_fails_is_told(cli: Cli, surroundings: Surroundings, place: Path) -> None:
-    """Issuer, Slack token, mail server, collector, database: what is wrong with each is told, all at once."""
+async def test_each_leg_that_fails_is_shown(cli: Cli, surroundings: Surroundings, place: Path) -> None:
+    """Issuer, Slack token, mail server, collector, database: what is wrong with each is shown, all at once."""
     surroundings.jwks.fail(500)
     surroundings.set("SLACK_TOKEN", "xoxb-wrong")
     surroundings.set("SMTP_URL", "smtp://127.0.0.1:1?tls=off")
@@ -95,7 +95,7 @@ async def test_each_leg_that_fails_is_told(cli: Cli, surroundings: Surroundings,
     assert "xoxb-wrong" not in ran.out
 
 
-async def test_what_is_not_set_is_told(cli: Cli, place: Path) -> None:
+async def test_what_is_not_set_is_shown(cli: Cli, place: Path) -> None:
     """Without settings and routing file, those legs fail and what depends on them is not tried."""
     ran = await cli("doctor")
     assert ran.failure == "assistance: 2 failed: settings, routing"
@@ -110,5 +110,5 @@ async def test_a_running_service_is_left_alone(cli: Cli, surroundings: Surroundi
     finally:
         store.close()
     assert ran.code == 0
-    assert "ok    store: not looked at, a service is running: var/assistance.db is in use by process" in ran.out
+    assert "ok    store: not inspected, a service is running: var/assistance.db is in use by process" in ran.out
     assert f"ok    store: var/assistance.db, schema {migrations.newest()}" in (await cli("doctor")).out

@@ -20,12 +20,12 @@ def test_it_serves_until_a_signal() -> None:
     """On a free port, every line is JSON from the first; SIGTERM ends it with 0 and without a word on stderr."""
     with started("serve", "--dev", "--port", "0") as process:
         assert process.stdout is not None
-        told = (json.loads(line) for line in process.stdout)
-        url = next(line["url"] for line in told if line["event"] == "serving")
+        lines = (json.loads(line) for line in process.stdout)
+        url = next(line["url"] for line in lines if line["event"] == "serving")
         with urlopen(f"{url}/heartbeat", timeout=10) as answer:
             assert answer.status == 204
         process.send_signal(signal.SIGTERM)
-        assert [line["event"] for line in told][-1] == "stopped"
+        assert [line["event"] for line in lines][-1] == "stopped"
         _, complaint = process.communicate(timeout=30)
     assert (process.returncode, complaint) == (0, "")
 
@@ -43,7 +43,7 @@ async def test_development_mode_stays_on_this_machine(cli: Cli) -> None:
     assert "loopback" in (await cli("serve", "--dev", "--host", "0.0.0.0")).failure
 
 
-def test_a_taken_port_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
     """A port that another process has is one clear line."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -103,7 +103,7 @@ async def test_auth0_gives_a_token_by_client_credentials(
     assert api.asked[-1].headers["Authorization"] == "Bearer from-auth0"
 
 
-async def test_a_refusal_of_auth0_is_told_without_the_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_of_auth0_is_shown_without_the_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Auth0 refuses is one line with its error, never the client's secret."""
     async with service() as api, tenant(403, error="access_denied", error_description="s3cr3t-of-the-bot") as auth:
         auth0(monkeypatch, auth.url)

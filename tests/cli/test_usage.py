@@ -41,7 +41,7 @@ async def test_every_command_explains_itself(cli: Cli, command: list[str]) -> No
     ],
     ids=" ".join,
 )
-async def test_wrong_usage_is_told_in_one_line(cli: Cli, arguments: list[str]) -> None:
+async def test_wrong_usage_is_one_line(cli: Cli, arguments: list[str]) -> None:
     """What cannot be understood ends with 2 and one line that names the help."""
     ran = await cli(*arguments)
     assert (ran.code, ran.out) == (2, "")
@@ -109,6 +109,6 @@ def test_ctrl_c_ends_it_quietly() -> None:
     assert (process.returncode, said, complaint) == (130, "", "")
 
 
-async def test_the_version_is_told(cli: Cli) -> None:
+async def test_the_version_is_printed(cli: Cli) -> None:
     """`--version` prints the package's version."""
     assert (await cli("--version")).out == f"{__version__}\n"

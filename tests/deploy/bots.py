@@ -1,4 +1,4 @@
-"""Bots that ask, and keep what they were told."""
+"""Bots that create requests and keep what they were answered."""
 
 import asyncio
 from collections import Counter
@@ -23,7 +23,7 @@ class Bots:
         self._progress = asyncio.Condition()
 
     async def ask(self, body: Any = ASK, headers: Mapping[str, str] | None = None) -> aiohttp.ClientResponse | None:
-        """Ask once; the answer, read; None when there was none."""
+        """Call once; the answer with its body read, None when the connection was lost."""
         sent = {"Authorization": f"Bearer {self._bearer()}", **(headers or {})}
         try:
             async with self._session.post(f"{self._url}/assistance", json=body, headers=sent) as answer:
@@ -46,7 +46,7 @@ class Bots:
 
     @asynccontextmanager
     async def asking(self, body: Any = ASK, at_once: int = 8) -> AsyncIterator[None]:
-        """Inside of the block so many bots ask, each as soon as it has its answer."""
+        """Within the block that many bots create requests, each again as soon as it is answered."""
 
         async def bot() -> None:
             while True:

@@ -1,4 +1,4 @@
-"""What the tests of the shipped deployment share."""
+"""Fixtures for the tests of the shipped deployment."""
 
 from collections.abc import AsyncIterator, Iterator
 

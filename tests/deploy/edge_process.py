@@ -24,7 +24,7 @@ ASK = {"topic": "sales", "description": "Hello"}
 
 
 def missing() -> str:
-    """What the edge needs and this machine lacks; empty when all is there."""
+    """The programs that the edge needs and this machine lacks; empty when all are there."""
     lacking = [name for name in ("nginx", "envsubst") if shutil.which(name) is None]
     lacking += [str(path) for path in (MODULE, RULES) if not path.exists()]
     return ", ".join(lacking)
@@ -32,7 +32,7 @@ def missing() -> str:
 
 @dataclass(frozen=True)
 class Upstream:
-    """One stand-in: its name, its port, its process (to be killed by pid)."""
+    """One stand-in: its name, its port, its process."""
 
     name: str
     port: int
@@ -41,7 +41,7 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Edge:
-    """A running edge: where it listens, how to trust it, what is behind it, what it wrote."""
+    """A running edge: its port, its certificate, its upstreams, its logs."""
 
     port: int
     trust: ssl.SSLContext
@@ -56,7 +56,7 @@ class Edge:
         return f"https://localhost:{self.port}"
 
     def arrived(self) -> list[dict[str, Any]]:
-        """What reached either upstream, in order."""
+        """The requests that reached either upstream, in order."""
         return [json.loads(line) for line in self.journal.read_text().splitlines()] if self.journal.exists() else []
 
 
@@ -85,7 +85,7 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes], error_log
 
 
 def without_firewall(folder: Path) -> Path:
-    """The edge's `start` with its firewall off: it takes 3 ms of a processor for each request."""
+    """The edge's `start` without its firewall, which takes 3 ms of processor time for each request."""
     copy = shutil.copytree(START.parent, folder / "edge")
     template = copy / "waf.conf.template"
     text = template.read_text(encoding="utf-8")

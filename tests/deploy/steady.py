@@ -1,4 +1,4 @@
-"""A load at a steady rate over TLS, with little work for each call: the machine is for those who answer."""
+"""A load at a steady rate over TLS with little work for each call, to leave the processor to the service."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ _TICK = 0.005
 
 
 class Steady:
-    """Posts one body `rate` times a second over a few connections, whether or not answers have come.
+    """Posts one body `rate` times a second over a few connections, without waiting for answers.
 
-    What finds no free connection waits, a second's worth at most: on a machine that is too slow fewer are sent, so
-    look at `rate`. `statuses` counts the answers, and by their kind the calls that got none.
+    Calls without a free connection wait, as many as one second has at most: a machine that is too slow sends fewer,
+    so check `rate`. `statuses` counts the answers, and calls without an answer by the kind of error.
     """
 
     def __init__(self, url: str, trust: ssl.SSLContext, bearer: str, body: Any, connections: int = 48) -> None:
@@ -40,7 +40,7 @@ class Steady:
 
     @asynccontextmanager
     async def asking(self, rate: float) -> AsyncIterator[None]:
-        """Inside of the block it asks; at its end every answer is there, and `rate` says how many came a second."""
+        """Send within the block; at its end all answers are there, and `rate` is how many came a second."""
         await asyncio.gather(*(self._connect() for _ in range(self._size)))
         loop, before = asyncio.get_running_loop(), self.statuses.total()
         began = loop.time()
@@ -53,7 +53,7 @@ class Steady:
             await self._end()
 
     async def reached(self, more: int) -> None:
-        """Return once there are so many answers more."""
+        """Return once that many more answers came."""
         wanted = self.statuses.total() + more
         await self._when(lambda: self.statuses.total() >= wanted)
 

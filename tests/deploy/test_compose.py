@@ -1,4 +1,4 @@
-"""The composition, as far as it can be proven without a container engine: its files; the API's settings for real."""
+"""The composition without a container engine: its files are checked, and an API process runs with its settings."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_a_compose_implementation_reads_the_file(tmp_path: Path) -> None:
     copy.parent.mkdir(parents=True)
     shutil.copy(FILE, copy)
     (tmp_path / ".env").touch()
-    # It asks the engine for its version and nothing else, and ends where there is no engine.
+    # It asks the engine only for its version, and ends without one.
     engine = tmp_path / "podman"
     engine.write_text("#!/bin/sh\necho podman version 5.0.0\n", encoding="utf-8")
     engine.chmod(0o755)
@@ -101,7 +101,7 @@ def test_only_the_edge_is_published() -> None:
 
 
 def test_each_network_holds_only_those_who_talk_over_it() -> None:
-    """The edge reaches the API alone; the database is reached by the service alone; both networks have no way out."""
+    """The edge reaches only the API; only the service reaches the database; both networks are internal."""
     networks = composed()["networks"]
     members = {
         network: {name for name, service in SERVICES.items() if network in (service.get("networks") or ())}
@@ -120,7 +120,7 @@ def test_each_network_holds_only_those_who_talk_over_it() -> None:
 
 
 def test_whoever_is_waited_for_can_be() -> None:
-    """Each dependency exists; one that must be healthy has a health check; one that must be over ends by itself."""
+    """Each dependency exists; one that must be healthy has a health check; one that must complete ends by itself."""
     for service in SERVICES.values():
         for other, wanted in service.get("depends_on", {}).items():
             if wanted["condition"] == "service_healthy":

@@ -1,4 +1,4 @@
-"""The edge's round robin and second tries, what it passes on, and what it keeps to itself."""
+"""The edge's round robin and second tries, what it forwards, and what it refuses or hides."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ async def test_both_upstreams_are_used_in_turn(client: aiohttp.ClientSession) ->
 
 
 async def test_an_upstream_killed_under_load_fails_no_request(tmp_path: Path) -> None:
-    """1,500 creates from 16 clients, without a key of their own: none notices that one of two processes dies."""
+    """1,500 creates from 16 clients, without a key of their own: each gets 201 although one of two processes dies."""
     with running_edge(tmp_path) as edge:
         statuses: Counter[int] = Counter()
         left = iter(range(1500))
@@ -45,7 +45,7 @@ async def test_an_upstream_killed_under_load_fails_no_request(tmp_path: Path) ->
 async def _post_until_it_reaches_one(
     edge: Edge, session: aiohttp.ClientSession, path: str, headers: dict[str, str]
 ) -> tuple[aiohttp.ClientResponse, list[dict[str, Any]]]:
-    """POST at most twice (it goes round), until upstream one has had it and broken off; the answer, what arrived."""
+    """POST at most twice, until upstream one broke off the call; the answer, and what arrived."""
     for _ in edge.upstreams:
         before = len(edge.arrived())
         answer = await session.post(path, headers={"X-Wish": "one:break", **headers})
@@ -57,7 +57,7 @@ async def _post_until_it_reaches_one(
 
 @pytest.mark.parametrize("key", [None, '"bots-own"'])
 async def test_a_create_whose_connection_broke_is_repeated_under_one_key(tmp_path: Path, key: str | None) -> None:
-    """The second process gets the same key as the first had, the bot's if it sent one: it cannot open twice."""
+    """The second process gets the first one's key, the bot's if it sent one: no request is opened twice."""
     with running_edge(tmp_path) as edge:
         async with session_with(edge) as session:
             answer, tries = await _post_until_it_reaches_one(
@@ -71,7 +71,7 @@ async def test_a_create_whose_connection_broke_is_repeated_under_one_key(tmp_pat
 
 
 async def test_a_claim_whose_connection_broke_is_not_repeated(tmp_path: Path) -> None:
-    """Without a key nobody knows whether it was done: the caller hears 503 and decides; it reached one process only."""
+    """Without a key a call is not repeated: the caller gets 503 and decides; it reached one process only."""
     with running_edge(tmp_path) as edge:
         async with session_with(edge) as session:
             answer, tries = await _post_until_it_reaches_one(edge, session, "/assistance/0198/claim", {})
@@ -81,7 +81,7 @@ async def test_a_claim_whose_connection_broke_is_not_repeated(tmp_path: Path) ->
 
 
 async def test_with_no_process_left_the_answer_is_503_with_retry_after(tmp_path: Path) -> None:
-    """Both upstreams dead: the answer that the contract gives for what cannot be stored."""
+    """With both upstreams dead, the answer is the contract's 503."""
     with running_edge(tmp_path) as edge:
         for upstream in edge.upstreams:
             upstream.process.kill()
@@ -100,7 +100,7 @@ INSIDE = [
 
 @pytest.mark.parametrize("path", INSIDE)
 async def test_what_is_for_operators_stays_inside(edge: Edge, client: aiohttp.ClientSession, path: str) -> None:
-    """However it is spelled, a path that is not for bots and people is refused by the edge itself."""
+    """The edge itself refuses internal paths, however they are spelled."""
     before = len(edge.arrived())
     async with client.get(URL(edge.url + path, encoded=True)) as answer:
         assert answer.status in {403, 404}
@@ -122,7 +122,7 @@ async def test_what_is_for_bots_and_people_passes(client: aiohttp.ClientSession,
 
 
 async def test_ids_traces_and_the_true_address_are_passed_on(edge: Edge, client: aiohttp.ClientSession) -> None:
-    """X-Request-ID and traceparent arrive as sent; a forged X-Forwarded-For gives way to the address that was seen."""
+    """X-Request-ID and traceparent arrive as sent; a forged X-Forwarded-For is replaced by the peer's address."""
     sent = {
         "X-Request-ID": 'bot"7\\~!',
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -137,7 +137,7 @@ async def test_ids_traces_and_the_true_address_are_passed_on(edge: Edge, client:
 
 @pytest.mark.parametrize("sent", ["", "x" * 129, "two words", "ümlaut"])
 async def test_an_unfit_request_id_is_replaced(edge: Edge, client: aiohttp.ClientSession, sent: str) -> None:
-    """What is not 1-128 visible ASCII characters never goes further; the answer and the API have the same new id."""
+    """An id other than 1-128 visible ASCII characters is replaced; the answer and the API have the same new id."""
     async with client.get("/topics", headers={"X-Request-ID": sent}) as answer:
         given = answer.headers["X-Request-ID"]
     assert given != sent
@@ -145,7 +145,7 @@ async def test_an_unfit_request_id_is_replaced(edge: Edge, client: aiohttp.Clien
 
 
 async def test_a_problem_with_an_awkward_id_is_still_json(client: aiohttp.ClientSession) -> None:
-    """An id with quotes cannot break the document: the edge's own stands in for it, in the header too."""
+    """An id with quotes cannot break the document: the edge's own id replaces it, in the header too."""
     async with client.get("/metrics", headers={"X-Request-ID": '"},{"x\\'}) as answer:
         document = await answer.json(content_type="application/problem+json")
         assert document["request_id"] == answer.headers["X-Request-ID"]
@@ -160,7 +160,7 @@ async def test_problems_of_the_api_pass_unchanged(client: aiohttp.ClientSession)
 
 
 async def test_events_are_not_held_back(tmp_path: Path) -> None:
-    """The first server-sent event is there while the second has not happened yet."""
+    """The first server-sent event arrives before the second has happened."""
     with running_edge(tmp_path) as edge:
         async with session_with(edge) as session, session.get("/assistance/0198/events") as events:
             assert await asyncio.wait_for(events.content.readuntil(b"\n\n"), 5) == b"data: first\n\n"

@@ -21,7 +21,7 @@ def _lines(name: str) -> list[dict[str, str]]:
 
 
 def _ask(text: str) -> dict[str, Any]:
-    """A create with what a customer wrote in every place that is meant for it."""
+    """A create with a customer's text in every free field."""
     return {
         "topic": "sales",
         "description": text,
@@ -38,7 +38,7 @@ async def _blocked(client: aiohttp.ClientSession, path: str, body: dict[str, Any
 
 
 async def test_no_genuine_message_is_blocked(client: aiohttp.ClientSession) -> None:
-    """200 messages in ten languages, half of them with markup, code, SQL or shell in them, all reach the API."""
+    """200 messages in ten languages, half of them with markup, code, SQL or shell commands, all reach the API."""
     messages = _lines("genuine.jsonl")
     assert (len(messages), len({line["language"] for line in messages})) == (200, 10)
     stopped = [line for line in messages if await _blocked(client, "/assistance", _ask(line["description"]))]
@@ -46,7 +46,7 @@ async def test_no_genuine_message_is_blocked(client: aiohttp.ClientSession) -> N
 
 
 async def test_no_genuine_addition_or_reply_is_blocked(client: aiohttp.ClientSession) -> None:
-    """The same messages pass as what the customer adds and as what a person replies."""
+    """The same messages pass as follow-ups and as replies."""
     stopped = [
         (path, line)
         for path in ("/assistance/0198/messages", "/assistance/0198/reply/")
@@ -89,14 +89,14 @@ async def test_attacks_outside_the_free_text_are_blocked(client: aiohttp.ClientS
 
 
 async def test_the_same_attacks_pass_in_the_free_text(client: aiohttp.ClientSession) -> None:
-    """Not the words are blocked but their place: every attack of the corpus may be described to a person."""
+    """Attacks are blocked by their place, not by their words: a customer may describe each of them."""
     stopped = [line for line in _lines("attacks.jsonl") if await _blocked(client, "/assistance", _ask(line["payload"]))]
     assert stopped == []
 
 
 @pytest.mark.parametrize("place", ["query", "form", "unknown"])
 async def test_an_exclusion_cannot_be_borrowed(client: aiohttp.ClientSession, place: str) -> None:
-    """Taking the name that a free member has in the rules frees neither a query, nor a form, nor another member."""
+    """The name of a free field exempts neither a query, nor a form, nor another field."""
     attack = "<script>alert(1)</script>"
     match place:
         case "query":
@@ -117,7 +117,7 @@ async def test_the_longest_description_of_any_script_passes(client: aiohttp.Clie
 
 
 async def test_tokens_cursors_and_keys_do_not_look_like_attacks(client: aiohttp.ClientSession) -> None:
-    """200 random bearer tokens, cursors and idempotency keys pass: their alphabets set off no rule."""
+    """200 random bearer tokens, cursors and idempotency keys pass all rules."""
     chance = random.Random(7)
     for _ in range(200):
         token = ".".join(base64.urlsafe_b64encode(chance.randbytes(n)).decode().rstrip("=") for n in (60, 600, 256))
@@ -140,7 +140,7 @@ async def test_a_blocked_request_gets_a_problem_with_its_id(client: aiohttp.Clie
 
 @pytest.mark.parametrize("body", ['{"topic":', "[" * 5000, '{"topic": NaN}', "{} {}"])
 async def test_json_that_the_firewall_cannot_read_is_refused(client: aiohttp.ClientSession, body: str) -> None:
-    """What the rules cannot see is answered with 400 at the edge."""
+    """The edge answers 400 to what the rules cannot read."""
     async with client.post("/assistance", data=body, headers={"Content-Type": "application/json"}) as answer:
         assert (answer.status, answer.content_type) == (400, "application/problem+json")
 

@@ -1,4 +1,4 @@
-"""The edge's limits: sizes, times, rate, versions; what it refuses before the API hears of it."""
+"""The edge's limits: sizes, times, rate, versions; what it refuses before it reaches the API."""
 
 import asyncio
 import contextlib
@@ -62,7 +62,7 @@ async def test_a_header_of_many_lines_is_limited_as_a_whole(client: aiohttp.Clie
 
 
 async def _until_closed(edge: Edge, sent: bytes) -> float:
-    """Send `sent` and nothing more; how long the edge kept the connection, in seconds."""
+    """Send `sent` and nothing more; the seconds until the edge closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.port, ssl=edge.trust, server_hostname="localhost")
     began = asyncio.get_running_loop().time()
     writer.write(sent)
@@ -82,7 +82,7 @@ async def test_a_client_that_stops_talking_is_closed(edge: Edge, sent: bytes) ->
 
 
 async def test_a_header_that_drips_is_closed(edge: Edge) -> None:
-    """The header's time-out is for the whole of it: a byte now and then does not prolong it."""
+    """The time-out is for the whole header: single bytes do not prolong it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.port, ssl=edge.trust, server_hostname="localhost")
 
     async def drip() -> None:
@@ -98,7 +98,7 @@ async def test_a_header_that_drips_is_closed(edge: Edge) -> None:
 
 
 async def test_slow_clients_cost_the_api_nothing(edge: Edge, client: aiohttp.ClientSession) -> None:
-    """While 200 connections hold half a request each, others are served and the API has seen none of the 200."""
+    """While 200 connections have sent half a request, others are served and none of the 200 reached the API."""
     before = len(edge.arrived())
     slow = [
         asyncio.create_task(_until_closed(edge, HEAD + b"Content-Length: 90000\r\n\r\n{" if n % 2 else HEAD[:40]))
@@ -112,7 +112,7 @@ async def test_slow_clients_cost_the_api_nothing(edge: Edge, client: aiohttp.Cli
 
 
 async def test_too_many_requests_get_429_and_when_to_come_back(tmp_path: Path) -> None:
-    """Beyond rate and burst the edge answers for itself, with the headers that the contract names."""
+    """Above rate and burst the edge answers itself, with the contract's headers."""
     with running_edge(tmp_path, EDGE_RATE="1", EDGE_BURST="3") as edge:
         async with session_with(edge) as session:
             answers = [await session.post("/assistance", json=ASK) for _ in range(8)]
@@ -127,7 +127,7 @@ async def test_old_tls_is_refused(edge: Edge) -> None:
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings(action="ignore"):  # Python itself advises against what is tried here
+    with warnings.catch_warnings(action="ignore"):  # Python warns of the old version
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol"):
         await asyncio.open_connection("127.0.0.1", edge.port, ssl=old)
@@ -149,7 +149,7 @@ async def test_old_tls_is_refused(edge: Edge) -> None:
     ],
 )
 async def test_a_malformed_request_line_is_never_a_500(edge: Edge, line: bytes, status: int) -> None:
-    """What has no usable address gets a problem document of the 400s all the same."""
+    """A request without a usable address gets a 4xx problem document too."""
     answer = await _exchange(edge, line + b"\r\nHost: localhost\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"application/problem+json" in answer

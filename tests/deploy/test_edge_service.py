@@ -1,4 +1,4 @@
-"""The edge in front of two real API processes, a dispatcher and PostgreSQL behind them: nothing is lost on the way."""
+"""The edge before two real API processes, a dispatcher and PostgreSQL: no request is lost."""
 
 import json
 import re
@@ -42,7 +42,7 @@ RATE = 300
 
 @dataclass
 class Stack:
-    """Everything that runs; `session` trusts the edge and keeps its connections, as a bot does."""
+    """All processes; `session` trusts the edge and keeps its connections, as a bot does."""
 
     around: Surroundings
     database: str
@@ -90,7 +90,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 async def test_two_hundred_genuine_messages_reach_people(stack: Stack) -> None:
-    """200 messages in ten languages, markup, code and SQL among them: each is accepted and Slack has its words."""
+    """200 messages in ten languages, with markup, code and SQL: each is accepted and arrives in Slack."""
     messages = [json.loads(line)["description"] for line in GENUINE.read_text(encoding="utf-8").splitlines()]
     assert len(messages) == 200
     bots, before = stack.bots(), [await stack.accepted(api) for api in stack.apis]
@@ -101,12 +101,12 @@ async def test_two_hundred_genuine_messages_reach_people(stack: Stack) -> None:
     after = [await stack.accepted(api) for api in stack.apis]
     shares = [now - then for now, then in zip(after, before, strict=True)]
     assert sum(shares) == 200
-    # Not half each where the test before has just killed one: the edge leaves it alone for 2 s.
+    # Not half each when the test before has just killed one: the edge skips it for 2 s.
     assert min(shares) > 20, "both processes are used"
 
 
 def _missing(messages: list[str], stack: Stack) -> list[str]:
-    """Those that Slack does not have; it may have more, of the tests before."""
+    """The texts that Slack does not have; it may have others, of earlier tests."""
     arrived = json.dumps([message.payload for message in stack.around.slack.messages], ensure_ascii=False)
     return [text for text in messages if _as_slack_has_it(text) not in arrived]
 
@@ -118,7 +118,7 @@ def _as_slack_has_it(text: str) -> str:
 
 
 async def test_one_key_opens_one_request_over_both_processes(stack: Stack) -> None:
-    """The same ask with one key, four times in turn over two processes: one id; another body under it is refused."""
+    """The same call with one key, four times over two processes, has one id; another body with the key is refused."""
     bots, key = stack.bots(), {"Idempotency-Key": '"one-key-for-both"'}
     answers = [await bots.ask(headers=key) for _ in range(4)]
     assert len(set(bots.ids)) == 1
@@ -130,7 +130,7 @@ async def test_one_key_opens_one_request_over_both_processes(stack: Stack) -> No
 
 
 async def test_a_process_killed_under_load_costs_no_accept(stack: Stack) -> None:
-    """SIGKILL to one of two processes while 16 bots ask: each of 1,000 asks or more gets its own 201."""
+    """SIGKILL to one of two processes under the load of 16 bots: each of 1,000 calls or more gets its own 201."""
     bots, (victim, _) = stack.bots("bot-kill"), stack.apis
     async with bots.asking(LOAD, at_once=16):
         await bots.reached(300)
@@ -142,7 +142,7 @@ async def test_a_process_killed_under_load_costs_no_accept(stack: Stack) -> None
 
 
 async def _roll(stack: Stack, edge: Edge, bot: str, times: int) -> str:
-    """SIGTERM and start anew one process after the other, so many times, at 300 requests a second; says what it saw.
+    """Restart the processes one after the other with SIGTERM, `times` in all, at 300 requests a second; print figures.
 
     Each is answered with 201 and is one request in the store.
     """
@@ -154,7 +154,7 @@ async def _roll(stack: Stack, edge: Edge, bot: str, times: int) -> str:
             service.signal(signal.SIGTERM)
             assert await service.ended() == 0
             await service.start()
-            # The edge looks at a process again 2 s after it failed; until then the other one has all.
+            # The edge tries a process again 2 s after it failed; until then the other one gets all requests.
             await service.when(partial(stack.accepted, service), within=60)
     told = f"{times} x SIGTERM at {load.rate:.0f}/s: {dict(load.statuses)}"
     assert set(load.statuses) == {201}, told
@@ -176,7 +176,7 @@ async def test_sigterm_under_load_fails_no_accept(stack: Stack, say: Say) -> Non
 async def test_many_sigterms_under_load_fail_no_accept(stack: Stack, times: int, tmp_path: Path, say: Say) -> None:
     """50 x SIGTERM at 300 requests a second; the processes end with 0.
 
-    Without the firewall, which has no part in who is asked next: two cores do not reach that rate with it.
+    Without the firewall, which does not choose the process: with it two cores do not reach that rate.
     """
     upstreams = " ".join(f"127.0.0.1:{api.port}" for api in stack.apis)
     with running_edge(tmp_path, without_firewall(tmp_path), EDGE_UPSTREAMS=upstreams) as edge:

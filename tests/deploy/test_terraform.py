@@ -1,4 +1,4 @@
-"""The Terraform for Auth0 is well formed and names only what the provider documents."""
+"""The Terraform for Auth0 is valid and uses only what the provider documents."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def test_the_resources_are_those_that_were_asked_for() -> None:
 
 
 def test_a_misspelt_argument_would_be_found() -> None:
-    """The check above has teeth: an invented argument is outside the documented names."""
+    """The check above finds an argument that the provider does not document."""
     body = {"signing_algorithm": '"RS256"', "identifier": '"x"'}
     (_, used, _), *_ = _bodies(body)
     known = SCHEMA["auth0_resource_server"][""]
@@ -85,7 +85,7 @@ def test_tokens_are_what_the_service_checks() -> None:
 
 
 def test_the_bots_secret_stays_out_of_the_state() -> None:
-    """It goes through an ephemeral variable into a write-only argument, and no output names it."""
+    """The secret goes through an ephemeral variable into a write-only argument, and no output contains it."""
     credentials = next(body for kind, _, body in _resources() if kind == "auth0_client_credentials")
     assert credentials["client_secret_wo"] == "${var.bot_client_secret}"
     assert "client_secret" not in credentials
@@ -99,7 +99,7 @@ def test_the_bots_secret_stays_out_of_the_state() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_equals_signs_are_aligned(file: Path) -> None:
-    """What `terraform fmt` would do, as far as it can be told without it: two-space steps, aligned equals signs."""
+    """The formatting of `terraform fmt` as far as this can check it: indents of two, aligned equals signs."""
     lines = file.read_text().splitlines()
     assert not [line for line in lines if "\t" in line or line != line.rstrip() or (len(line) - len(line.lstrip())) % 2]
     pattern = re.compile(r'^( *)("?[\w-]+"?)( *)= (?!.*[\[{(]$)')
@@ -136,7 +136,7 @@ def _evaluated_list(folder: Path, name: str, **variables: str) -> list[str]:
 
 @needs_terraform
 def test_scopes_are_exactly_those_of_the_contract(tmp_path: Path) -> None:
-    """The five words and one narrower scope for each topic."""
+    """The five scopes, and one narrower scope for each topic."""
     found = _evaluated_list(tmp_path, "keys(local.scopes)", topics='["sales","pricing"]')
     assert set(found) == CONTRACT_SCOPES | {"request-assistance:sales", "request-assistance:pricing"}
 
@@ -147,7 +147,7 @@ def test_scopes_are_exactly_those_of_the_contract(tmp_path: Path) -> None:
     [("[]", ["request-assistance"]), ('["sales"]', ["request-assistance:sales"])],
 )
 def test_a_bot_gets_all_topics_or_those_named(tmp_path: Path, bot_topics: str, scopes: list[str]) -> None:
-    """Without topics of its own the wide scope, with topics only theirs."""
+    """The bot without topics gets the wide scope, with topics only the narrow ones."""
     assert _evaluated_list(tmp_path, "local.bot_scopes", topics='["sales"]', bot_topics=bot_topics) == scopes
 
 
@@ -157,7 +157,7 @@ def test_a_bot_gets_all_topics_or_those_named(tmp_path: Path, bot_topics: str, s
     [("topics", '["Sales Team"]'), ("bot_topics", '["unknown"]'), ("token_lifetime", "5"), ("audience", "x")],
 )
 def test_unfit_values_are_refused(tmp_path: Path, variable: str, value: str) -> None:
-    """Each variable's rule really refuses, in Terraform's own words."""
+    """Terraform itself refuses what a variable's rule forbids."""
     assert "Invalid value for variable" in _evaluate(tmp_path, "1", **{variable: value})
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for one API process: answers, streams, breaks off, and writes down what reached it.
+"""A stand-in for one API process: answers, streams, breaks off, and records what reached it.
 
 Run as `python upstream.py NAME JOURNAL`; prints its port, then serves until it is killed.
 """
@@ -14,14 +14,14 @@ NAME, JOURNAL = sys.argv[1], Path(sys.argv[2])
 
 
 def _note(request: web.Request, body: bytes) -> None:
-    """Append one line on what arrived, before anything is answered."""
+    """Record a request in one line, before it is answered."""
     line = {"upstream": NAME, "path": request.path, "headers": dict(request.headers), "bytes": len(body)}
     with JOURNAL.open("a") as journal:
         journal.write(json.dumps(line) + "\n")
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """201 for a create, 200 otherwise; `X-Wish: NAME:break` or `NAME:problem` asks for other things."""
+    """201 for a create, else 200; `X-Wish: NAME:break` or `NAME:problem` makes it break off or fail."""
     body = await request.read()
     _note(request, body)
     wish = request.headers.get("X-Wish", "").removeprefix(f"{NAME}:")
@@ -33,7 +33,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """One event at once; the second only when somebody has POSTed to `/hooks/slack`."""
+    """One event at once; the second after a POST to `/hooks/slack`."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     await response.write(b"data: first\n\n")
@@ -52,7 +52,7 @@ RELEASED = web.AppKey("released", asyncio.Event)
 
 
 async def main() -> None:
-    """Serve on a free port and say which."""
+    """Serve on a free port and print it."""
     app = web.Application(client_max_size=10_000_000)
     app[RELEASED] = asyncio.Event()
     app.router.add_get("/assistance/{id}/events", stream)

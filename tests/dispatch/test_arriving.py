@@ -62,7 +62,7 @@ async def test_a_full_lane_looks_again_when_it_has_room(stage: Stage):
     hang = stage.far["slack"].always = asyncio.Event()
     asked = [(await stage.ask()).request.id for _ in range(120)]
     await stage.quiet()
-    assert len(stage.dispatcher.lanes["slack"].held) == 16 + 2 * 16
+    assert len(stage.dispatcher.lanes["slack"].leased) == 16 + 2 * 16
     assert len(stage.far["slack"].tried) == 16
     stage.store.calls.clear()
     hang.set()

@@ -93,7 +93,7 @@ async def test_half_open_lets_one_try(stage: Stage):
     for _ in range(40):
         await stage.ask()
     await stage.quiet()
-    assert not stage.dispatcher.lanes["slack"].breaker.closed
+    assert not stage.dispatcher.lanes["slack"].health.breaker.closed
     begun = len(far.tried)
     far.always = hang = asyncio.Event()
     await stage.go_on(4)
@@ -109,7 +109,7 @@ async def test_an_outage_of_one_channel_is_none_of_another(stage: Stage):
     for _ in range(20):
         await stage.ask()
     await stage.quiet()
-    assert stage.dispatcher.lanes["mail"].breaker.closed
+    assert stage.dispatcher.lanes["mail"].health.breaker.closed
 
 
 async def test_every_process_sees_that_a_channel_does_not_answer(stage: Stage):

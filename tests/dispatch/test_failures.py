@@ -50,7 +50,7 @@ async def test_a_broken_store_is_not_waited_for(stage: Stage):
     stage.store.record_outcome = broken
     hang.set()
     await stage.quiet()
-    assert not stage.dispatcher.lanes["slack"].held
+    assert not stage.dispatcher.lanes["slack"].leased
 
 
 async def test_an_outcome_that_meets_a_bug_of_ours_is_not_forgotten(stage: Stage):
@@ -201,7 +201,7 @@ async def test_a_bug_in_the_engine_itself_is_told_and_stops_no_lane(stage: Stage
     assert [line["event"] for line in lines if line["log_level"] == "critical"] == ["lane_failed"]
     second = await stage.told()
     assert [await stage.states(request_id) for request_id in (first, second)] == [["delivered"], ["delivered"]]
-    assert not stage.dispatcher.lanes["slack"].held
+    assert not stage.dispatcher.lanes["slack"].leased
 
 
 async def test_housekeeping_survives_a_bug(stage: Stage):

@@ -39,7 +39,7 @@ class Editing(Threaded):
 async def calls(job: Job, kind: type[Recording] = Editing) -> list[tuple[str, str | None, str]]:
     """What the channel is called with for this delivery."""
     channel = kind(calls=[])
-    await send(channel, "slack", job, Http(), ManualClock(0.0), tracer=NoOpTracer())
+    await send(channel, "slack", job, http=Http(), clock=ManualClock(0.0), tracer=NoOpTracer())
     found: list[tuple[str, str | None, str]] = channel.calls
     return found
 
@@ -75,7 +75,7 @@ async def test_a_kind_without_a_message_is_never_sent_as_an_update(kind: Kind):
     job = Job(Delivery("r-1", 2, "slack", 0.0, 0.0, kind), notice_job().request, "ts", happened(EventType.CLAIMED))
     channel = Editing(calls=[])
     with structlog.testing.capture_logs() as lines:
-        done = await send(channel, "slack", job, Http(), ManualClock(0.0), tracer=NoOpTracer())
+        done = await send(channel, "slack", job, http=Http(), clock=ManualClock(0.0), tracer=NoOpTracer())
     assert (channel.calls, [line["error"] for line in lines]) == ([], ["NotImplementedError"])
     assert isinstance(done.verdict, TryLater)
     assert (done.verdict.reason, done.verdict.code) == (Reason.BUG, "NotImplementedError")

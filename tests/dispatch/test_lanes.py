@@ -30,7 +30,7 @@ async def test_what_waits_is_not_held_in_memory(stage: Stage):
     stage.far["slack"].always = asyncio.Event()
     await asyncio.gather(*(stage.ask() for _ in range(500)))
     await stage.go_on(15)
-    assert len(stage.dispatcher.lanes["slack"].held) == 16 + 2 * 16
+    assert len(stage.dispatcher.lanes["slack"].leased) == 16 + 2 * 16
 
 
 async def test_the_next_message_does_not_wait_until_the_last_one_is_recorded(stage: Stage):

@@ -26,7 +26,7 @@ async def far(stage: Stage) -> FarSide:
 async def test_what_is_leased_again_as_it_goes_back_is_held(stage: Stage, far: FarSide):
     """The look that finds it is heard of before its return: it is renewed, and nobody else takes it up."""
     request_id, real, hang = await stage.told(), stage.store.release, asyncio.Event()
-    held = stage.dispatcher.lanes["slack"].held
+    held = stage.dispatcher.lanes["slack"].leased
 
     async def release(delivery: Delivery) -> None:
         await real(delivery)
@@ -61,7 +61,7 @@ async def test_what_is_leased_anew_while_it_waits_goes_once(stage: Stage, far: F
     await stage.store.recover(Recovery(now, everything=True))
     dequeue = Dequeue({"slack": 1}, stage.dispatcher.lease(), now, lambda _hours, _at: True, (), {})
     [job] = (await stage.store.dequeue(dequeue)).jobs
-    stage.dispatcher.lanes["slack"].put(job, stage.clock.monotonic() + 20)
+    stage.dispatcher.lanes["slack"].enqueue(job, stage.clock.monotonic() + 20)
     with structlog.testing.capture_logs() as lines:
         await stage.go_on(65)
     assert await stage.states(request_id) == ["delivered"]
@@ -81,7 +81,7 @@ async def test_a_lease_that_is_lost_ends_no_other(stage: Stage, far: FarSide):
     assert (await stage.states(lost), len(far.tried)) == (["delivered"], 2)
     with structlog.testing.capture_logs() as lines:
         await stage.go_on(12, 2)
-        assert [name for name, lane in stage.dispatcher.lanes.items() if lane.held] == ["mail"]
+        assert [name for name, lane in stage.dispatcher.lanes.items() if lane.leased] == ["mail"]
         await stage.go_on(56, 2)
     assert [line["event"] for line in lines] == ["leases_lost", "delivery_delivered"]
     assert (await stage.see(kept))[1][0].fence == 1

@@ -2,11 +2,13 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.dispatch.stage import Stage
 
-from assistance.dispatch.pace import Pace
+from assistance.dispatch.lane import carried_over
+from assistance.model import Bucket
 
 PACES = st.one_of(
     st.floats(0.001, 1), st.floats(1, 500), st.sampled_from([1 / 3600, 1 / 60, 0.1, 1 / 3, 1.0, 7.0, 20.0])
@@ -14,17 +16,15 @@ PACES = st.one_of(
 GAPS = st.lists(st.one_of(st.just(0.0), st.floats(0, 0.5), st.floats(0, 100)), max_size=60)
 
 
-def sent(pace: Pace, now: float, gaps: list[float], *, patient: bool = True) -> list[float]:
-    """When messages went that came so far apart: each waits for its turn, or is not there any more."""
+def sent(bucket: Bucket, arrival: float, now: float, gaps: list[float]) -> tuple[list[float], float]:
+    """When messages went that came so far apart, each after its wait, and what the bucket remembers then."""
     times = []
     for gap in gaps:
         now += gap
-        while patient and (wait := pace.wait(now)):
-            now += wait
-        if not pace.wait(now):
-            pace.spend()
-            times.append(now)
-    return times
+        now += bucket.wait(arrival, now)
+        arrival = bucket.spend(arrival, now)
+        times.append(now)
+    return times, arrival
 
 
 def never_above(times: list[float], per_second: float) -> None:
@@ -34,40 +34,15 @@ def never_above(times: list[float], per_second: float) -> None:
             assert last - first + 1 <= bucket + (times[last] - start) * per_second + 1e-6
 
 
-@given(PACES, GAPS, st.floats(0, 1e6))
-def test_no_window_ever_holds_more_than_a_bucket_and_its_time(per_second: float, gaps: list[float], now: float):
-    """Whatever the pace, and however the messages come: in any span at most one bucket and the span times the pace."""
-    never_above(sent(Pace(per_second, now), now, gaps), per_second)
-    never_above(sent(Pace(per_second, now), now, gaps, patient=False), per_second)
-
-
 @given(PACES, PACES, GAPS, GAPS)
 def test_a_reload_gives_nobody_a_second_bucket(before: float, after: float, gaps: list[float], more: list[float]):
     """What is sent after the pace was changed keeps the new one, whatever was saved up under the old."""
-    pace = Pace(before, 0.0)
-    times = sent(pace, 0.0, gaps)
+    times, arrival = sent(Bucket(before), 0.0, 0.0, gaps)
     now = times[-1] if times else 0.0
-    pace.change(after, now)
-    never_above(sent(pace, now, more), after)
-
-
-@given(st.floats(0.01, 100), st.integers(1, 50))
-def test_waiting_for_exactly_as_long_as_it_says_is_enough(per_second: float, messages: int):
-    """No rounding error makes a sleeper wake a hair too early, again and again."""
-    pace, now, waits = Pace(per_second, 0.0), 0.0, 0
-    for _ in range(messages):
-        while wait := pace.wait(now):
-            now, waits = now + wait, waits + 1
-        pace.spend()
-    assert waits <= messages
-
-
-def test_without_a_pace_everything_goes():
-    """No limit, no wait."""
-    pace = Pace(None, 0.0)
-    for _ in range(1000):
-        assert pace.wait(0.0) == 0.0
-        pace.spend()
+    held = Bucket(before).tokens(arrival, now)
+    arrival = carried_over(before, after, arrival, now)
+    assert Bucket(after).tokens(arrival, now) == pytest.approx(min(held, Bucket(after).size), abs=1e-6)
+    never_above(sent(Bucket(after), arrival, now, more)[0], after)
 
 
 async def test_a_lane_keeps_its_pace_over_a_backlog(stage: Stage):

@@ -113,7 +113,7 @@ async def test_what_a_dead_process_held_is_taken_over_when_its_lease_ends(stage:
     assert len(stage.far["slack"].tried) == 1
     await stage.go_on(14, 2)
     assert await stage.states(request_id) == ["delivered"]
-    assert held.lanes["slack"].held
+    assert held.lanes["slack"].leased
 
 
 async def test_a_late_outcome_changes_nothing(stage: Stage):

@@ -1,4 +1,4 @@
-"""What the pages tell people to type: every line of a shell block, and every command within a line of text."""
+"""The commands of the pages: every line of a shell block, and every command within a line of text."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in sorted(PAGES)}
 SHELLS = {"sh", "bash"}
-LANGUAGES = {*SHELLS, "", "http", "ini", "json", "python", "text", "yaml"}
+LANGUAGES = {*SHELLS, "", "diff", "http", "ini", "json", "python", "text", "yaml"}
 PROGRAMS = (
     r"assistance|chronyc|cp|curl|deploy/[\w/]+|docker|helm|kubectl|litestream|make|mkdir|openssl|pg_\w+|pip|poe|promtool"
     r"|psql|pytest|python3?|sudo|terraform|uv"
 )
-"""What a command within a line begins with; such a word alone is only a name."""
+"""First words of commands within a line; such a word alone is only a name."""
 ALONE = r"timedatectl|test_service\.sh"
-"""They are commands without arguments."""
+"""Commands without arguments."""
 
 FENCE = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _NO_TEXT = re.compile(rf"{FENCE.pattern}|^#[^\n]*$", re.MULTILINE | re.DOTALL)
@@ -45,12 +45,12 @@ def _lines(block: str) -> tuple[str, ...]:
 
 
 def named(command: str) -> str:
-    """A command without what tells two spellings of it apart: the folder of the program, a comment, blanks."""
+    """A command without what varies between spellings: the program's folder, a comment, blanks."""
     return re.sub(r"\s+", " ", _HERE.sub("", _COMMENT.sub("", command))).strip()
 
 
 def _scripts(page: str, text: str) -> Iterator[tuple[int, Script]]:
-    """Each script of a page, with where it begins."""
+    """Each script of a page, with its position."""
 
     def place(at: int) -> str:
         before = _HEADING.findall(text, 0, at)
@@ -59,7 +59,7 @@ def _scripts(page: str, text: str) -> Iterator[tuple[int, Script]]:
     for found in FENCE.finditer(text):
         if found[1] in SHELLS:
             yield found.start(), Script(place(found.start()), _lines(found[2]), fenced=True)
-    # What is no text is blanked out, so that places stay.
+    # What is not text is replaced by blanks, so that positions stay.
     for found in _INLINE.finditer(_NO_TEXT.sub(lambda block: " " * len(block[0]), text)):
         yield found.start(), Script(place(found.start()), (found[1],), fenced=False)
 

@@ -1,4 +1,4 @@
-"""Where the commands of the pages are run: a copy of what people have at hand, among stand-ins for everybody else."""
+"""Where the commands of the pages are run: a copy of the repository's files, with stand-ins for all servers."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.fakes.service import AUDIENCE, Outside
 
 HAD = ("assistance.yaml", ".env.example", "Makefile", "pyproject.toml", "requirements", "deploy", "compose.yaml")
 """What commands read of the repository; copied, since some write beside it."""
-# The port of the pages may be taken here: the program has another one by default. What is said last counts.
+# The pages' port may be in use here, so another one is the default; an option given later wins.
 PROGRAM = """#!/bin/sh
 command=${1:-}
 case $command in
@@ -38,7 +38,7 @@ MEANT = {
     "FILE": "assistance.yaml",
     r"127\.0\.0\.1:800[01]": "127.0.0.1:{port}",
 }
-"""What stands here for a placeholder of the pages."""
+"""The values for the pages' placeholders."""
 MARK = "\x1e"
 """Printed before each command."""
 SCOPES = "request-assistance read-assistance manage-assistance"
@@ -47,7 +47,7 @@ BOT = {"TEST_CLIENT_ID": "bot-1", "TEST_CLIENT_SECRET": "of-the-bot"}
 
 @dataclass(frozen=True)
 class Ran:
-    """One command, how it ended, what it printed; of the last one of a script, what was complained about."""
+    """One command, its exit code and output; for a script's last command, also its standard error."""
 
     command: str
     code: int
@@ -57,7 +57,7 @@ class Ran:
 
 @dataclass
 class Stage:
-    """A folder to type commands in. The service that they mean listens, or is to listen, on `port`."""
+    """A folder to run commands in. The service that they call listens, or will listen, on `port`."""
 
     folder: Path
     port: int = field(default_factory=free_port)
@@ -93,7 +93,7 @@ class Stage:
         return command
 
     async def run(self, commands: Sequence[str], within: str = ".", **environ: str) -> list[Ran]:
-        """Type them one after the other, in the folder `within`, until one fails."""
+        """Run them one after the other in the folder `within`, until one fails."""
         script = "\n".join(f"printf '{MARK}'\n{self._here(command)}" for command in commands)
         process = await self._launch(["sh", "-euc", script], within, environ)
         out, err = (part.decode() for part in await process.communicate())
@@ -116,8 +116,8 @@ class Stage:
 
     @asynccontextmanager
     async def serving(self, command: str, ready: str, **environ: str) -> AsyncIterator["Running"]:
-        """Type what goes on until it is ended; the block begins when the URL `ready` answers, and says how it ends."""
-        # bash becomes a single command, so that signals reach it.
+        """Run a command that does not end by itself; the block begins when the URL `ready` answers."""
+        # bash replaces itself by a single command, so that signals reach the command.
         process = await self._launch(["bash", "-c", self._here(command)], ".", environ)
         running = Running(process, asyncio.create_task(process.communicate()))
         try:
@@ -131,7 +131,7 @@ class Stage:
 
 @dataclass
 class Running:
-    """A command that goes on; `end` is what it has printed and complained about, once it is over."""
+    """A running command; `end` is its output and standard error, once it has ended."""
 
     process: asyncio.subprocess.Process
     end: asyncio.Task[tuple[bytes, bytes]]
@@ -149,11 +149,11 @@ class Running:
                     await asyncio.wait({self.end}, timeout=0.02)
 
     def send(self, number: signal.Signals) -> None:
-        """To it and to what it has started, as a terminal does."""
+        """Send a signal to it and to its children, as a terminal does."""
         os.killpg(self.process.pid, number)
 
     async def ended(self, by: signal.Signals) -> tuple[int | None, str]:
-        """Send a signal; exit code and what it printed."""
+        """End it by a signal; its exit code and output."""
         self.send(by)
         out, _ = await asyncio.wait_for(asyncio.shield(self.end), 30)
         return self.process.returncode, out.decode()

@@ -1,4 +1,4 @@
-"""The pages name commands that exist, spelled as they are; what each does, `test_running.py` says."""
+"""The pages name commands that exist, with their options; test_running.py runs them."""
 
 import re
 import shlex
@@ -28,7 +28,7 @@ def words(arguments: str) -> list[str]:
 
 @pytest.mark.parametrize(("page", "arguments"), commands("assistance"))
 def test_the_command_line_understands_what_the_page_says(page: str, arguments: str):
-    """Commands and options exist, and what is required is given, but where a command is only named; nothing is run."""
+    """Commands and options exist, and required options are given unless a command is only named; nothing is run."""
     command, left, context = typer.main.get_command(app), words(arguments), None
     while isinstance(command, TyperGroup) and left and not left[0].startswith("-"):
         context = command.make_context(command.name, [], parent=context, resilient_parsing=True)
@@ -41,19 +41,19 @@ def test_the_command_line_understands_what_the_page_says(page: str, arguments: s
 
 @pytest.mark.parametrize("arguments", ["explan", "send --topik sales", "send --topic sales", "channels tets NAME"])
 def test_a_misspelt_command_would_be_found(arguments: str):
-    """By the test above."""
+    """The test above finds it."""
     with pytest.raises((AssertionError, typer.TyperException)):
         test_the_command_line_understands_what_the_page_says("a page", arguments)
 
 
 @pytest.mark.parametrize(("page", "arguments"), commands("make"))
 def test_make_has_the_targets_that_the_page_names(page: str, arguments: str):
-    """Each is in the Makefile."""
+    """Each target on a page is in the Makefile."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {word for word in words(arguments) if "=" not in word} <= targets
 
 
 def test_the_commands_of_the_original_demo_have_their_counterparts():
-    """One line each on the page about upgrading, and each has its command."""
+    """Each has one line on the page about upgrading, with its command."""
     rows = dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)`", TEXTS["docs/upgrading.md"], re.MULTILINE))
     assert {"poe dev", "poe start", "poe test", "test_service.sh"} <= rows.keys()

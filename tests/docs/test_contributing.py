@@ -1,10 +1,15 @@
 """What CONTRIBUTING.md tells people to write is right."""
 
+import asyncio
+import os
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import yaml
 from tests.channels.page import channels_section, files_of_the_page
+from tests.docs import take_over
 
 import assistance.channels
 from assistance.routing import load
@@ -38,3 +43,24 @@ def test_the_page_names_all_that_a_channel_can():
     for protocol in protocols:
         (method,) = (name for name in vars(protocol) if not name.startswith("_"))
         assert f"`{protocol.__name__}` (`{method}`" in section
+
+
+async def test_the_desk_move_of_the_page_works_in_a_copy_of_the_package(tmp_path: Path):
+    """The page's patch touches five files at most, applies as it is, and is driven over HTTP in another process."""
+    (patch,) = re.findall(r"```diff\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(re.findall(r"^\+\+\+ ", patch, re.MULTILINE)) <= 5
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    apart = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    await run("git", "apply", "-", cwd=tmp_path, env=apart, sent=patch.encode())
+    paths = os.pathsep.join([str(tmp_path / "src"), str(ROOT)])
+    await run(sys.executable, "-m", take_over.__name__, str(tmp_path), cwd=tmp_path, env={**apart, "PYTHONPATH": paths})
+
+
+async def run(*command: str, cwd: Path, env: dict[str, str], sent: bytes = b"") -> None:
+    """Run it to its end, which must be a good one."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate(sent)
+    assert process.returncode == 0, said.decode()

@@ -1,4 +1,4 @@
-"""What can be checked of the commands that are not run."""
+"""Checks of the commands that are not run."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from assistance.settings import load_settings
 
 COMPOSER = Path(sys.executable).parent / "podman-compose"
 MADE_BEFORE = {"tls/key.pem": "deploy/compose/README.md"}
-"""Files that a command wants and that the page makes by a command before it."""
+"""Files that a command needs and that an earlier command of the page makes."""
 
 
 def listed(pattern: str) -> list[str]:
@@ -32,12 +32,12 @@ def page_of(command: str) -> str:
 
 
 def test_every_command_that_is_listed_still_stands_on_a_page() -> None:
-    """And what is not listed is run: see `test_running.py`."""
+    """What is not listed is run by test_running.py."""
     assert LISTED.keys() - everywhere() == set()
 
 
 def test_no_command_hides_from_these_tests() -> None:
-    """Blocks are fenced and say their language; an indented one would not be found."""
+    """Blocks are fenced and have a language; an indented block would not be found."""
     for page, text in TEXTS.items():
         assert {language for language, _ in FENCE.findall(text)} <= LANGUAGES, page
         assert re.findall(rf"^ {{4,}}(?:\$ )?(?:{PROGRAMS}) .*$", FENCE.sub("", text), re.MULTILINE) == [], page
@@ -45,7 +45,7 @@ def test_no_command_hides_from_these_tests() -> None:
 
 @pytest.mark.parametrize("command", sorted(LISTED))
 def test_it_is_well_formed(command: str) -> None:
-    """A shell can read it, and each file of the repository that it names is there."""
+    """A shell can parse it, and each file of the repository that it names exists."""
     subprocess.run(["bash", "-n", "-c", command], check=True)
     paths = {word.partition("=")[2] or word for word in shlex.split(command) if re.search(r"\w/\S*\.\w+$", word)}
     missing = {path for path in paths if "://" not in path and not path.startswith("/") and not (ROOT / path).exists()}
@@ -54,9 +54,9 @@ def test_it_is_well_formed(command: str) -> None:
 
 
 async def test_make_knows_what_it_would_do(tmp_path: Path) -> None:
-    """Each target, with the variables that the page sets, is made up to the last command, without running one."""
+    """A dry run of each target succeeds, with the page's variables."""
     commands = listed("make ")
-    # Within `make test` another make would say which folder it enters.
+    # Within `make test` another make would print which folder it enters.
     dry = "make --dry-run --no-print-directory"
     ran = await Stage(tmp_path).run([command.replace("make", dry, 1) for command in commands])
     assert [(done.command, done.err) for done in ran if done.code] == []
@@ -66,7 +66,7 @@ async def test_make_knows_what_it_would_do(tmp_path: Path) -> None:
 
 
 def test_pytest_and_the_benchmark_have_the_options(pytestconfig: pytest.Config) -> None:
-    """No option is unknown, and the marker `long` is one of ours."""
+    """No option is unknown, and the marker `long` is registered."""
     for command in listed("pytest"):
         _, unknown = pytestconfig._parser.parse_known_and_unknown_args(shlex.split(command)[1:])
         assert unknown == [], command
@@ -77,7 +77,7 @@ def test_pytest_and_the_benchmark_have_the_options(pytestconfig: pytest.Config) 
 
 
 def test_the_makefile_pins_by_the_command_that_a_decision_names() -> None:
-    """`uv pip compile`, with that option."""
+    """The Makefile has `uv pip compile` with that option."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in listed("uv "):
         program, _, option = command.rpartition(" ")
@@ -87,7 +87,7 @@ def test_the_makefile_pins_by_the_command_that_a_decision_names() -> None:
 @pytest.mark.skipif(not COMPOSER.exists(), reason="podman-compose is not installed")
 @pytest.mark.parametrize("command", listed("docker compose"))
 def test_the_compositions_have_what_is_asked_of_them(command: str, tmp_path: Path) -> None:
-    """The page's composition can be read, an implementation knows the options, and the services are in the file."""
+    """An implementation knows the options, and the services are in the page's composition."""
     folder = ROOT / page_of(command)
     file = next(path for each in folder.parents if (path := each / "compose.yaml").exists())
     verb, *words = shlex.split(command)[2:]
@@ -107,7 +107,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_chart_takes_the_values_and_the_secret_of_the_page(helm: Path) -> None:
-    """Helm renders it with these options, every pod reads the Secret that kubectl makes, and nothing is missing."""
+    """Helm renders it with these options, every pod reads the Secret that kubectl makes, and no setting is missing."""
     (install,), (create,) = listed("helm install"), listed("kubectl create secret generic")
     rendered = subprocess.run(
         [helm, "template", *shlex.split(install)[2:]], cwd=ROOT, capture_output=True, text=True, check=True
@@ -122,7 +122,7 @@ def test_the_chart_takes_the_values_and_the_secret_of_the_page(helm: Path) -> No
 
 
 def test_helm_and_kubectl_have_the_options(helm: Path, tmp_path: Path) -> None:
-    """Of an upgrade; and kubectl, where it is installed, makes the Secret without a cluster."""
+    """`helm upgrade` has the page's options; kubectl, if installed, makes the Secret without a cluster."""
     for command in listed("helm upgrade"):
         usage = subprocess.run([helm, "upgrade", "--help"], capture_output=True, text=True, check=True).stdout
         assert set(re.findall(r"--[a-z-]+", command)) <= set(re.findall(r"--[a-z-]+", usage))
@@ -135,7 +135,7 @@ def test_helm_and_kubectl_have_the_options(helm: Path, tmp_path: Path) -> None:
 
 
 def test_terraform_has_the_variables_and_outputs() -> None:
-    """What the page exports as `TF_VAR_…` is a variable, what it asks for is an output."""
+    """Each `TF_VAR_…` of the page is a variable, and each `terraform output` exists."""
     folder = ROOT / "deploy/terraform/auth0"
     text = "".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.tf")))
     for name in re.findall(r"TF_VAR_(\w+)=", TEXTS["deploy/terraform/auth0/README.md"]):
@@ -145,12 +145,12 @@ def test_terraform_has_the_variables_and_outputs() -> None:
 
 
 def test_the_file_is_given_to_the_user_of_the_image() -> None:
-    """The number in `chown` is that of the edge's image, which reads it."""
+    """The uid in `chown` is that of the edge's image, which reads the file."""
     for command in listed("sudo chown"):
         assert f"USER {shlex.split(command)[2]}:" in (ROOT / "deploy/edge/Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_original_s_commands_have_their_counterparts() -> None:
-    """Each stands on the left of the table in docs/upgrading.md."""
+    """Each is in the left column of the table in docs/upgrading.md."""
     rows = re.findall(r"^\| `([^`]+)` \| `", TEXTS["docs/upgrading.md"], re.MULTILINE)
     assert {command for command, reason in LISTED.items() if reason == ORIGINAL} <= set(rows)

@@ -1,4 +1,4 @@
-"""The runbook knows what the log warns of."""
+"""The runbook explains what the log warns of."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ _WARNING = re.compile(r"""log\.(?:warning|error|critical|exception)\(\s*f?"([a-z
 
 
 def test_every_warning_is_in_the_runbook():
-    """Whoever reads one in the log finds there what it means and what to do."""
+    """Each event that is logged as a warning or worse is in docs/runbook.md."""
     sources = (ROOT / "src" / "assistance").rglob("*.py")
     events = {event for file in sources for event in _WARNING.findall(file.read_text(encoding="utf-8"))}
     runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every command of the pages is run, but for those that `listed.py` names; each does what the page says."""
+"""Every command of the pages is run, except those in listed.py; each does what the page says."""
 
 import asyncio
 import json
@@ -23,18 +23,18 @@ from assistance.sandbox.smtp import SmtpFault
 pytestmark = pytest.mark.proof
 
 LAPTOP = {"README.md#Two commands", "README.md#Topics and channels", "docs/bots.md#In the sandbox"}
-"""Places whose commands are typed beside `make run`; all others are typed beside a service as in production."""
+"""Sections whose commands are run beside `make run`; all others beside a service as in production."""
 FOLDERS = {"deploy/compose/README.md": "deploy/compose", "deploy/terraform/auth0/README.md": "deploy/terraform/auth0"}
-"""Where a page wants to be typed, if not in the repository's folder."""
+"""The folder for a page's commands, if not the repository's."""
 ELSEWHERE = {"docs/backups.md": "tests/deploy/test_backups.py"}
-"""Pages whose blocks are run under load by a test of their own, which fails when it leaves one out."""
+"""Pages whose blocks another test runs under load; it fails when it leaves one out."""
 
 RUN = "make run"
 ONE = r"assistance serve(?! --role)"
 MANY = r"assistance (migrate|serve --role)"
 EDGE = r"EDGE_.* deploy/edge/start$"
 APART = rf"{RUN}|{ONE}|{MANY}|{EDGE}"
-"""What goes on until it is ended, or needs more around it, is run by tests of their own below."""
+"""Commands that do not end by themselves, or need more servers: further tests below run them."""
 
 SAYS = {
     r"assistance --help": r"^  doctor ",
@@ -55,15 +55,15 @@ SAYS = {
     r"pytest": r"^\d+ passed",
     r"TOKEN=|export|cp|mkdir": r"\A\Z",
 }
-"""What a command prints that did what its page says, by how the command begins."""
+"""What a command prints when it succeeds, by how the command begins."""
 MAY_BE_MISSING = ("curl", "openssl", "promtool")
-"""Without them, the rest is run and the test counts as skipped."""
+"""Programs without which the rest is run, and the test counts as skipped."""
 CHATTY = r"mkdir tls && openssl"
-"""They tell of their progress where others complain."""
+"""Commands that print their progress to standard error."""
 
 
 def wanted(*, laptop: bool) -> list[Script]:
-    """What is to be typed on a laptop, or else beside a service; each command where it is met first."""
+    """The commands for a laptop, or else beside a service; each at its first place only."""
     met: set[str] = set()
     found = []
     for script in SCRIPTS:
@@ -78,7 +78,7 @@ def wanted(*, laptop: bool) -> list[Script]:
 
 
 def judge(script: Script, ran: list[Ran]) -> None:
-    """Each command was run, ended with 0, said what it should and complained about nothing."""
+    """Each command was run, ended with 0, printed what it should, and nothing to standard error."""
     for done in ran:
         assert done.code == 0, (script.place, done)
         said = next((pattern for begins, pattern in SAYS.items() if re.match(begins, named(done.command))), None)
@@ -93,7 +93,7 @@ def absent() -> list[str]:
 
 
 async def type_all(stage: Stage, scripts: list[Script]) -> None:
-    """Two scripts at a time: each is one for itself. Those are left out for which a program is missing."""
+    """Two scripts at a time, which are independent. Those for which a program is missing are left out."""
     at_once = asyncio.Semaphore(2)
 
     async def one(script: Script) -> None:
@@ -107,7 +107,7 @@ async def type_all(stage: Stage, scripts: list[Script]) -> None:
 
 
 def all_was_typed() -> None:
-    """Skip what is left where something was left out."""
+    """Skip the rest of the test if something was left out."""
     if absent():
         pytest.skip(f"the rest passed; not installed: {', '.join(absent())}")
 
@@ -119,7 +119,7 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 async def around(stage: Stage) -> AsyncIterator[Outside]:
-    """The far sides, and `.env` filled in for them; the topic of CONTRIBUTING.md is in the routing file."""
+    """The servers, and `.env` filled in for them; the topic of CONTRIBUTING.md is in the routing file."""
     returns = "  returns:\n    steps: [{{notify: [sales-slack]}}]\n"
     async with outside(stage.folder, ROUTING + returns) as found:
         fill_in(stage, found)
@@ -127,7 +127,7 @@ async def around(stage: Stage) -> AsyncIterator[Outside]:
 
 
 async def test_on_a_laptop(stage: Stage) -> None:
-    """`make run`, and what README.md and docs/bots.md say to type beside it; Ctrl-C ends it in order."""
+    """`make run`, and the commands of README.md and docs/bots.md beside it; Ctrl-C stops it cleanly."""
     async with stage.serving(RUN, f"{stage.url}/readyz") as running:
         for page in ("sandbox", "docs"):
             await running.answers(f"{stage.url}/{page}")
@@ -138,7 +138,7 @@ async def test_on_a_laptop(stage: Stage) -> None:
 
 
 async def test_beside_a_service(stage: Stage, around: Outside) -> None:
-    """All other pages, beside a service with the settings of production and one delivery that was given up."""
+    """All other pages, beside a service with production settings and one failed delivery."""
     # The database of the default, as `.env` has none.
     database = f"sqlite:///{stage.folder}/var/assistance.db"
     async with inside(around, ASSISTANCE_DATABASE_URL=database) as service:
@@ -157,7 +157,7 @@ async def test_beside_a_service(stage: Stage, around: Outside) -> None:
 
 
 async def test_the_one_call_of_the_page_for_bots(around: Outside) -> None:
-    """The block of docs/bots.md, its remarks left out, is a call that opens a request and tells a person."""
+    """The block of docs/bots.md, without its comments, opens a request that reaches a person."""
     (block,) = re.findall(r"^```http\n(.*?)^```$", TEXTS["docs/bots.md"], re.MULTILINE | re.DOTALL)
     head, body = block.split("\n\n")
     call, *fields = re.sub(r" {2,}\(.*", "", head).replace("…", "").splitlines()
@@ -171,7 +171,7 @@ async def test_the_one_call_of_the_page_for_bots(around: Outside) -> None:
 
 
 async def _served(stage: Stage, command: str, database: str) -> None:
-    """The service that the command starts gets ready, and SIGTERM ends it with 0."""
+    """The service that the command starts becomes ready, and SIGTERM ends it with 0."""
     port = free_port()
     ready = f"http://127.0.0.1:{port}/readyz"
     async with stage.serving(command, ready, PORT=str(port), ASSISTANCE_DATABASE_URL=database) as running:
@@ -180,16 +180,16 @@ async def _served(stage: Stage, command: str, database: str) -> None:
 
 
 async def test_one_process(stage: Stage, around: Outside) -> None:
-    """Each `assistance serve` of the pages, with nothing but `.env` and a database of its own."""
+    """Each `assistance serve` of the pages, with only `.env` and its own database."""
     commands = sorted(command for command in everywhere() if re.match(ONE, command))
     assert commands
     await asyncio.gather(*(_served(stage, one, f"sqlite:///var/{n}.db") for n, one in enumerate(commands)))
 
 
 async def test_many_processes(stage: Stage, around: Outside, postgres: Postgres) -> None:
-    """`migrate`, then an API process and a dispatcher on PostgreSQL: what one takes in, the other sends.
+    """`migrate`, then an API process and a dispatcher on PostgreSQL: one accepts, the other sends.
 
-    After SIGTERM a process says that it is not ready; a second one ends it at once, with 0 too.
+    After SIGTERM `/readyz` fails; a second SIGTERM ends the process at once, also with 0.
     """
     (block,) = (script for script in SCRIPTS if script.fenced and re.match(MANY, named(script.lines[0])))
     assert {named(line) for line in block.lines} == {each for each in everywhere() if re.match(MANY, each)}
@@ -214,7 +214,7 @@ async def test_many_processes(stage: Stage, around: Outside, postgres: Postgres)
 
 @pytest.mark.skipif(missing() != "", reason=f"not installed: {missing()}")
 async def test_the_edge(stage: Stage, around: Outside) -> None:
-    """Before the service, with PEM files in the current folder, as its page starts it; `-t` checks; SIGTERM ends it."""
+    """The edge before the service, started as its page says, with PEM files; `-t` checks it; SIGTERM ends it."""
     certificate = trustme.CA().issue_cert("localhost")
     certificate.private_key_pem.write_to_path(stage.folder / "key.pem")
     certificate.cert_chain_pems[0].write_to_path(stage.folder / "chain.pem")

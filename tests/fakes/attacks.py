@@ -1,7 +1,7 @@
-"""Every attack on a token that the service must withstand: a name, how to forge it, and how it must end.
+"""Every attack on a token that the service must refuse: its name, how to forge the token, and the expected answer.
 
-The verifier must know `Forger.jwks()`. What an attack needs beyond a token (two headers, a cookie, a query) belongs to
-the tests of the HTTP room.
+The verifier must know `Forger.jwks()`. Attacks that need more than a token (two headers, a cookie, a query) are in
+the tests of the service.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Expected = Literal["invalid", "forbidden"]
 
 
 class Attack(NamedTuple):
-    """`make(forger)` gives the token. `invalid` ends in 401; `forbidden` lacks the right `request-assistance`: 403."""
+    """`make(forger)` returns the token. `invalid`: 401; `forbidden`, without the scope `request-assistance`: 403."""
 
     name: str
     make: Make
@@ -22,7 +22,7 @@ class Attack(NamedTuple):
 
 
 def attacks() -> list[Attack]:
-    """The whole list."""
+    """All attacks."""
     invalid = _listed({**attacks_on_form.FORM, **attacks_on_claims.INVALID}, "invalid")
     return [*invalid, *_listed(attacks_on_claims.FORBIDDEN, "forbidden")]
 

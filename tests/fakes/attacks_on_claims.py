@@ -1,4 +1,4 @@
-"""Attacks by what a well-signed token claims, and claims that grant nothing."""
+"""Attacks by the claims of a correctly signed token, and claims that grant no scope."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Attacks on what stands around the claims: algorithm, signature, key, header, encoding."""
+"""Attacks on everything but the claims: algorithm, signature, key, header, encoding."""
 
 import json
 

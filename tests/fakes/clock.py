@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that stands still until a test advances it."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ _TURNS = 200
 
 
 class ManualClock:
-    """A `Clock` whose time goes on by `advance` only; what sleeps wakes when its time has come."""
+    """A `Clock` whose time passes by `advance` only; sleepers wake when their time has come."""
 
     BEGIN = 1_800_000_000.0
 
@@ -34,7 +34,7 @@ class ManualClock:
             self._sleepers.remove(sleeper)
 
     def jump(self, seconds: float) -> None:
-        """Set the time of day; time itself does not pass."""
+        """Set the time of day; the monotonic time stays."""
         self._now += seconds
 
     @property
@@ -43,7 +43,7 @@ class ManualClock:
         return sorted(until - self._monotonic for until, waking in self._sleepers if not waking.done())
 
     def advance(self, seconds: float) -> None:
-        """Let time pass and wake whoever is due; they run when the test awaits next."""
+        """Let time pass and wake the sleepers that are due; they run when the test awaits next."""
         self._now += seconds
         self._monotonic += seconds
         for until, waking in self._sleepers:
@@ -52,16 +52,16 @@ class ManualClock:
 
 
 class SharedClock(ManualClock):
-    """A `ManualClock` that takes another one along, as time passes for a process and for its server; see `also`."""
+    """A `ManualClock` that sets a second clock as well: the process's and its database server's."""
 
     def __init__(self, also: Callable[[float], None], now: float = ManualClock.BEGIN) -> None:
-        """`also` sets the other one, which must stand at `now`."""
+        """`also` sets the second clock, which must be at `now`."""
         super().__init__(now)
         self._also = also
         self._moving = threading.Lock()
 
     def now(self) -> float:
-        # Threads that compare both clocks may find a move between two looks, never within one.
+        # Race: a thread that reads both clocks must never see one advanced and the other not.
         with self._moving:
             return super().now()
 
@@ -72,9 +72,9 @@ class SharedClock(ManualClock):
 
 
 async def until(condition: Callable[[], object], within: float = 10.0) -> None:
-    """Return as soon as `condition` holds; TimeoutError when it does not in `within` real seconds.
+    """Return as soon as `condition` holds; TimeoutError after `within` real seconds.
 
-    It looks at every turn of the loop, and where that takes long a thousand times a second: others need the processor.
+    Checked at each iteration of the loop at first, then a thousand times a second: other threads need the processor.
     """
     never = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(within):

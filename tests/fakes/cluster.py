@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, reached by its socket only, to be stopped, stalled, killed and restored."""
+"""A PostgreSQL server for one test, on a Unix socket only, which can be stopped, stalled, killed and restored."""
 
 import asyncio
 import importlib.util
@@ -26,7 +26,7 @@ _TOOLS = ("initdb", "postgres", "pg_basebackup", "pg_verifybackup", "psql")
 
 
 def _runs(tool: Path) -> bool:
-    """Whether it is there and whole: some tools of the wheel end at once with a segmentation fault."""
+    """Whether the tool is installed and works: some tools of the wheel end with a segmentation fault."""
     return tool.exists() and subprocess.run([tool, "--version"], check=False, capture_output=True).returncode == 0
 
 
@@ -36,7 +36,7 @@ USER = "nobody" if os.geteuid() == 0 else None
 
 
 class Cluster:
-    """One server in `folder`; `data` and `archive` are where it lives and where it puts what it has written."""
+    """One server in `folder`; `data` is its data directory, `archive` where it archives its write-ahead log."""
 
     def __init__(self, folder: Path, data: Path | None = None) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class Cluster:
         return f"postgresql://postgres@/postgres?host={self.folder}"
 
     def make(self, settings: str = "") -> None:
-        """Make an empty database cluster with these lines in `postgresql.conf`, `$ARCHIVE` filled in, and start it."""
+        """Create and start an empty cluster with these lines in `postgresql.conf`; `$ARCHIVE` is replaced."""
         self.run("initdb", "--pgdata", str(self.data), "--username", "postgres", "--auth", "trust", "--no-sync")
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(settings.replace("$ARCHIVE", str(self.archive)))
@@ -60,10 +60,10 @@ class Cluster:
         self.start()
 
     def start(self, within: float = 60) -> None:
-        """Return when connections are answered."""
+        """Return when the server answers connections."""
         assert BINARIES
         with (self.folder / "log").open("ab") as log:
-            # A child of ours, not of pg_ctl: where nobody buries orphans, a dead one would hold on to `postmaster.pid`.
+            # Not by pg_ctl: its server is an orphan, and in a container without an init process it stays as a zombie.
             self._running = subprocess.Popen(
                 [BINARIES / "postgres", "-D", self.data], user=USER, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -75,12 +75,12 @@ class Cluster:
             Event().wait(0.02)
 
     def stop(self) -> None:
-        """Shut it down as an operator does; who is connected is cut off."""
+        """Shut it down as an operator does (fast shutdown); open sessions are ended."""
         self._end(signal.SIGINT)
 
     def kill(self, within: float = 10) -> None:
-        """End every process of it at the same instant, as when its machine dies."""
-        # Stopped first, or those that are still alive would see the others die.
+        """Kill all its processes at the same instant, as when its machine fails."""
+        # Stopped first: those killed last would otherwise see the others die and react.
         found = self._signal(signal.SIGSTOP)
         for pid in found:
             os.kill(pid, signal.SIGKILL)
@@ -93,7 +93,7 @@ class Cluster:
 
     @contextmanager
     def stalled(self) -> Iterator[None]:
-        """Meanwhile it takes connections and statements and answers nothing, as one whose disk hangs."""
+        """Within the block it accepts connections and statements and never answers, as when its disk hangs."""
         self._signal(signal.SIGSTOP)
         try:
             yield
@@ -101,7 +101,7 @@ class Cluster:
             self._signal(signal.SIGCONT)
 
     def lose(self) -> None:
-        """Kill it as a crash does, and its disk with it; the archive is on another one."""
+        """End it as a crash does and delete its data directory; the archive stays."""
         self._end(signal.SIGQUIT)
         shutil.rmtree(self.data)
         self.data.mkdir()
@@ -120,7 +120,7 @@ class Cluster:
             self._end(signal.SIGQUIT)
 
     def _end(self, number: signal.Signals, within: float = 60) -> None:
-        """End it by a signal of https://www.postgresql.org/docs/current/server-shutdown.html."""
+        """End it by a signal: https://www.postgresql.org/docs/current/server-shutdown.html."""
         assert self._running
         self._running.send_signal(number)
         self._running.wait(within)
@@ -133,10 +133,10 @@ class Cluster:
         return True
 
     def _signal(self, number: signal.Signals) -> list[int]:
-        """Send a signal to the server's first process and to its children; which they are."""
+        """Send a signal to the server's first process and to its children; the pids of all."""
         assert self._running
         first = self._running.pid
-        # In this order: nothing is born of a process that stands still.
+        # Race: the parent first, so that it cannot start another child meanwhile.
         os.kill(first, number)
         children = [pid for pid in _processes() if _parent(pid) == first]
         for pid in children:
@@ -154,7 +154,7 @@ def _processes() -> list[int]:
 
 
 def _status(pid: int) -> tuple[str, int]:
-    """State and parent of a process; of one that is gone, X and 0."""
+    """State and parent of a process; `X` and 0 when it does not exist."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -172,9 +172,9 @@ def _alive(pid: int) -> bool:
 
 @contextmanager
 def cluster(data: Path | None = None) -> Iterator[Cluster]:
-    """A folder for a server, its files in `data` if that is given; whatever runs in it ends with the block.
+    """A server that ends with the block, in a new folder; its data directory in `data` if given.
 
-    Not in pytest's own folder, which nobody else may enter, and with a short path, as sockets need.
+    Not in pytest's folder, which the server's user may not enter. A short path: that of a socket has 107 bytes at most.
     """
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory()))
     made = Cluster(folder, data)
@@ -187,7 +187,7 @@ def cluster(data: Path | None = None) -> Iterator[Cluster]:
 
 
 async def migrate(url: str) -> None:
-    """Bring the database at `url` to the service's schema."""
+    """Migrate the database at `url` to the service's schema."""
     command = [sys.executable, "-m", "assistance", "migrate"]
     environment = {**os.environ, "ASSISTANCE_DATABASE_URL": url}
     running = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Ways to forge one token: each gives a function from the forger to the token."""
+"""Ways to forge one token: each returns a function from the forger to the token."""
 
 import json
 from collections.abc import Callable
@@ -43,18 +43,18 @@ def json_tail(tail: str) -> Make:
 
 
 def raw_expiry(number: str) -> Make:
-    """`exp` in a spelling that no JSON writer would choose."""
+    """`exp` in a spelling that no JSON encoder writes."""
     return lambda forger: forger.paid((json.dumps(forger.claims(exp=ABSENT))[:-1] + f', "exp": {number}}}').encode())
 
 
 def flipped(part: str) -> str:
-    """One bit of one character in the middle is another one."""
+    """One bit of one character in the middle is flipped."""
     middle = len(part) // 2
     return part[:middle] + ("A" if part[middle] != "A" else "B") + part[middle + 1 :]
 
 
 def resealed(change: Callable[[str, str], tuple[str, str]]) -> Make:
-    """Both parts changed as text, then well signed."""
+    """Header and payload changed as text, then correctly signed."""
     return lambda forger: forger.seal(*change(segment(forger.header()), segment(forger.claims())))
 
 

@@ -1,4 +1,4 @@
-"""An issuer's public side over a real socket: discovery and keys, which can hang, fail and talk nonsense."""
+"""An issuer's discovery document and keys over a real socket; it can hang, fail or answer nonsense."""
 
 import asyncio
 from types import TracebackType
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class JwksServer:
     """Serves `/.well-known/openid-configuration` and `/jwks.json` on loopback.
 
-    `keys` is what is published; change it at will. `fetches` and `discoveries` count the requests that arrived.
+    `keys` are published; a test may change them. `fetches` and `discoveries` count the requests that arrived.
     `discovery` and `body` replace what is answered. `grant` makes the token of Auth0's client-credentials grant, given
     what was posted to `/oauth/token`.
     """
@@ -35,14 +35,14 @@ class JwksServer:
         return f"{self.issuer}jwks.json"
 
     def hang(self) -> None:
-        """Take requests and answer none until `resume`."""
+        """Accept requests and answer none until `resume`."""
         self._open.clear()
 
     def resume(self) -> None:
         self._open.set()
 
     def fail(self, status: int = 500) -> None:
-        """Answer every request with that status; 200 mends it."""
+        """Answer every request with that status; 200 ends this."""
         self._status = status
 
     async def __aenter__(self) -> Self:
@@ -84,7 +84,7 @@ class JwksServer:
 
 
 class Fetcher:
-    """Gets bodies over one aiohttp session, as the service's own HTTP seam would."""
+    """Gets bodies over one aiohttp session, as the service's `Http` does."""
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session

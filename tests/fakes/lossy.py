@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that can lose the answer to a commit, as a network does."""
+"""A proxy before PostgreSQL that can lose the answer to a commit, as a network can."""
 
 import re
 import socket
@@ -9,14 +9,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class LossyProxy:
-    """Passes everything on; once `lose` is set, the next COMMIT reaches the server and its answer nobody.
+    """Forwards everything; once `lose` is set, the next COMMIT reaches the server and its answer is dropped.
 
-    `of` is how a statement begins that must have been in the transaction.
+    `of` is how a statement of that transaction must begin.
     """
 
     def __init__(self, url: str, of: str = "") -> None:
         self._of = of.encode()
-        # The driver says a statement that it has prepared by its name.
+        # The driver sends only the name of a statement that is prepared.
         self._prepared = re.compile(rb"(_pg3_\d+\0)" + re.escape(self._of))
         self._server = conninfo_to_dict(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -26,7 +26,7 @@ class LossyProxy:
 
     @property
     def url(self) -> str:
-        """What the store connects to."""
+        """The URL for the store."""
         host, port = self._listener.getsockname()
         names = {"host": host, "port": port, "sslmode": "disable", "gssencmode": "disable"}
         known = conninfo_to_dict(make_conninfo("", **{**self._server, **names}))
@@ -34,7 +34,7 @@ class LossyProxy:
         return f"postgresql:///?{rest}"
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more connections."""
         self._listener.close()
 
     def _accept(self) -> None:
@@ -71,7 +71,7 @@ class LossyProxy:
         self.lose.clear()
         client.shutdown(socket.SHUT_RDWR)
         server.sendall(data)
-        # The server ends the session when it has committed and finds that nobody is there any more.
+        # The server ends the session after its commit, when it finds the connection closed.
         server.shutdown(socket.SHUT_WR)
 
     def _pass_back(self, server: socket.socket, client: socket.socket) -> None:

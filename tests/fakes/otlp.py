@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector on loopback that reads OTLP over HTTP for what it is: real protobuf, three signals."""
+"""An OpenTelemetry collector on loopback that parses OTLP over HTTP: real protobuf, three signals."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class OtlpReceiver:
-    """Keeps the spans, log records and metric names that it is sent; while `hanging`, it takes and never answers.
+    """Keeps the spans, log records and metric names that it gets; while `hanging`, it never answers.
 
-    While `deaf` it answers and does not look: in a test that measures, reading is work for the same processor.
+    While `deaf` it answers without parsing: in a test that measures, parsing takes the same processor's time.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class OtlpReceiver:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What makes a service send everything here, soon."""
+        """Settings that make a service export everything here, soon."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
             "OTEL_BSP_SCHEDULE_DELAY": "50",
@@ -43,7 +43,7 @@ class OtlpReceiver:
         return [span for span in self.spans if span.name == name]
 
     def strings(self) -> Iterator[str]:
-        """Every text in every span, for canaries."""
+        """All text of all spans, to search for canaries."""
         for span in self.spans:
             yield str(span)
 
@@ -64,7 +64,7 @@ class OtlpReceiver:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
-        # Deaf, it keeps nothing of it either: calls that hang would pile up in the memory that a test measures.
+        # Deaf, it keeps nothing: hanging calls would add to the memory that a test measures.
         body = b"" if self.deaf else await request.read()
         async for _ in request.content.iter_any():
             pass

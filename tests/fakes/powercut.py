@@ -1,7 +1,7 @@
-"""A disk whose power can be cut: a loop-mounted ext4 that is shut down as file-system developers do it in their tests.
+"""A disk whose power can be cut: a loop-mounted ext4 that is shut down as in the tests of file-system developers.
 
-What was not flushed is gone, as after a power failure. It covers the operating system's page cache, not a disk that
-lies about a cache of its own. Linux, root and a loop device are needed: `unavailable` says what is missing.
+What was not flushed is lost, as after a power failure. This tests the operating system's page cache, not a disk that
+does not flush its own cache. It needs Linux, root and a loop device: `unavailable` says what is missing.
 """
 
 import fcntl
@@ -31,11 +31,11 @@ class PowerCutDisk:
         self.path = path
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to the disk."""
         _run("sync", "--file-system", str(self.path))
 
     def cut(self) -> None:
-        """Lose everything that has not reached the disk; from now on every access fails."""
+        """Lose everything that was not flushed; from now on every access fails."""
         folder = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(folder, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
@@ -43,7 +43,7 @@ class PowerCutDisk:
             os.close(folder)
 
     def restore(self, within: float = 10) -> None:
-        """Replay the journal and mount, as at the next boot. Nothing below `path` may be open any more."""
+        """Replay the journal and mount again, as at the next boot. No file below `path` may be open."""
         deadline = time.monotonic() + within
         while subprocess.run(["umount", str(self.path)], capture_output=True, check=False).returncode:
             assert time.monotonic() < deadline, f"{self.path} is still in use"
@@ -56,9 +56,9 @@ class PowerCutDisk:
 
 @contextmanager
 def power_cut_disk(megabytes: int = 256) -> Iterator[PowerCutDisk]:
-    """A new disk, gone at the end."""
+    """A new disk, deleted at the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix="power-cut-"))
-    # A server that does not run as root has to get through to its files.
+    # PostgreSQL does not run as root, and must be able to enter the folder.
     folder.chmod(0o711)
     disk = PowerCutDisk(folder / "disk.img", folder / "mounted")
     try:
@@ -75,7 +75,7 @@ def power_cut_disk(megabytes: int = 256) -> Iterator[PowerCutDisk]:
 
 @cache
 def unavailable() -> str | None:
-    """Why no power can be cut here; None: it can."""
+    """Why no power cut is possible here; None when it is possible."""
     if sys.platform != "linux":
         return "needs Linux"
     if os.geteuid() != 0:

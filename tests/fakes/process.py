@@ -1,4 +1,4 @@
-"""The service as a process of its own, as an operator runs it, among everything that it talks to."""
+"""The service as a separate process, as an operator runs it, with everything that it talks to."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ ALL = "request-assistance ping read-assistance work-assistance manage-assistance
 SLACK_TOKEN = "xoxb-proof-4f1c9a7e"
 SECRET_KEY = "a-secret-key-that-is-long-enough"
 SERVICE = ("-m", "assistance")
-"""What Python runs: the service as it is."""
+"""Python's arguments for the service without changes."""
 
 ROUTING = """
 channels:
@@ -42,12 +42,12 @@ topics:
 
 
 class EndedError(AssertionError):
-    """The process has ended where it should run."""
+    """The process ended although it should run."""
 
 
 @dataclass
 class Surroundings:
-    """What a service talks to, on loopback and in this process, so that it outlives the service."""
+    """What a service talks to: on loopback and in this process, so that it outlives the service."""
 
     folder: Path
     slack: FakeSlack
@@ -61,14 +61,14 @@ class Surroundings:
         return self.folder / "assistance.yaml"
 
     def route(self, routing: str) -> None:
-        """Save the routing file, whole at once as editors do."""
+        """Replace the routing file atomically, as editors do."""
         fresh = self.routing_file.with_suffix(".new")
         fresh.write_text(routing.format(slack=self.slack.api_url), encoding="utf-8")
         fresh.replace(self.routing_file)
 
     @cached_property
     def bearer(self) -> dict[str, str]:
-        """The header of a bot that may do everything."""
+        """The header of a bot with all scopes."""
         return {"Authorization": f"Bearer {self.token()}"}
 
     def token(self, scope: str = ALL, sub: str = "bot-1", **claims: Any) -> str:
@@ -104,9 +104,9 @@ async def surroundings(folder: Path, routing: str = ROUTING, keep: int = 10_000)
 
 
 class ServiceProcess:
-    """`python -m assistance serve` on a port that it keeps over restarts; `up` is set while it is ready.
+    """`python -m assistance serve` on a port that stays the same over restarts; `up` is set while it is ready.
 
-    `program` is what Python runs in its place; `wrap` goes before Python; `role` is what it does; `environ` changes the
+    `program` are Python's arguments instead of `-m assistance`; `wrap` goes before Python; `environ` changes the
     settings.
     """
 
@@ -158,7 +158,7 @@ class ServiceProcess:
         self._end = asyncio.create_task(self._process.wait())
 
     async def start(self, within: float = 60) -> float:
-        """Start it and wait until it is ready; the seconds that took. A busy machine needs many for so much code."""
+        """Start it and wait until it is ready; the seconds that took. On a busy machine the imports alone take many."""
         began = time.monotonic()
         await self.launch()
         await self.when(self.ready, within)
@@ -169,7 +169,7 @@ class ServiceProcess:
         return await self.status("/readyz") == 200
 
     async def status(self, path: str) -> int | None:
-        """The answer to a GET, None while nobody answers."""
+        """The status of a GET; None without an answer."""
         try:
             async with self.around.session.get(self.url + path, timeout=aiohttp.ClientTimeout(5)) as answer:
                 return answer.status
@@ -177,7 +177,7 @@ class ServiceProcess:
             return None
 
     async def when(self, condition: Callable[[], Any], within: float = 10) -> None:
-        """Return once `condition`, a coroutine function, gives true; EndedError when the process ends before."""
+        """Return once `condition`, a coroutine function, returns true; EndedError when the process ends before."""
         deadline = time.monotonic() + within
         while not await condition():
             if not self.running:
@@ -187,7 +187,7 @@ class ServiceProcess:
             await asyncio.wait({self._end}, timeout=0.01)
 
     async def logged(self, event: str, within: float = 10, **fields: Any) -> dict[str, Any]:
-        """The first line about `event` with these fields, once it is there."""
+        """The first log line of `event` with these fields, once it is written."""
         found: list[dict[str, Any]] = []
 
         async def there() -> bool:
@@ -198,7 +198,7 @@ class ServiceProcess:
         return found[0]
 
     def log(self, event: str | None = None) -> list[dict[str, Any]]:
-        """Every whole line that was written, or those about one event."""
+        """All complete log lines, or those of one event."""
         whole = self.said.read_bytes().rpartition(b"\n")[0] if self.said.exists() else b""
         lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if event in {None, line["event"]}]
@@ -217,7 +217,7 @@ class ServiceProcess:
         return code
 
     async def kill(self) -> None:
-        """End it as a crash does; nothing happens if it has ended."""
+        """End it by SIGKILL, if it runs."""
         self.up.clear()
         if self.running:
             with suppress(ProcessLookupError):
@@ -225,20 +225,20 @@ class ServiceProcess:
             await self.ended()
 
     def memory(self) -> float:
-        """Megabytes that it holds in memory now."""
+        """Megabytes of its resident memory."""
         lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
     def work(self) -> float:
-        """Seconds that it has kept a processor busy: what it takes whatever else the machine does."""
+        """Seconds of processor time that it has used: independent of what else the machine does."""
         after_name = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def inherited() -> dict[str, str]:
-    """The environment without settings of ours and of a `make` that runs us.
+    """The environment without the service's settings and without those of a `make` that runs the tests.
 
-    Compiled code is kept beside its source, as where it is installed.
+    Nor PYTHONDONTWRITEBYTECODE: compiled modules are kept, as in an installation.
     """
     others = ("ASSISTANCE_", "AUTH0_", "OTEL_", "EDGE_", "TEST_CLIENT_", "PYTHONDONTWRITEBYTECODE", "MAKE", "MFLAGS")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that answers exactly the bytes it is told, whatever HTTP says."""
+"""An HTTP server on loopback that answers with exactly the given bytes, valid HTTP or not."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def answer(status: int = 200, body: bytes | dict[str, Any] = b"", **headers: str
 
 
 class RawHttp:
-    """`async with RawHttp() as far: far.url`; `far.says` gives the answer to a request, None to say nothing."""
+    """`async with RawHttp() as far: far.url`; `far.says` returns the answer to a request, None for no answer."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class RawHttp:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
-        """Refuse connections and drop those that are open."""
+        """Refuse connections and close those that are open."""
         if self._server is not None:
             self._server.close()
             for writer in list(self._open):
@@ -89,7 +89,7 @@ class RawHttp:
                 writer.write(said)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
-            pass  # The other side has gone, as the test wanted.
+            pass  # The client has closed the connection, as the test intends.
         finally:
             writer.close()
             self._open.discard(writer)

@@ -1,4 +1,4 @@
-"""The whole service in this process, with everything it talks to: issuer, Slack and mail server on loopback."""
+"""The whole service in the test's process, with issuer, Slack and mail server on loopback."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ topics:
 
 @dataclass
 class Service:
-    """A running service and its surroundings."""
+    """A running service and everything it talks to."""
 
     url: str
     house: House
@@ -65,7 +65,7 @@ class Service:
         headers: dict[str, str] | None = None,
         **options: Any,
     ) -> tuple[int, Any, "aiohttp.ClientResponse"]:
-        """Status, JSON (None without) and the answer."""
+        """Status, JSON (None without a body) and the answer."""
         sent = {"Authorization": f"Bearer {self.token(scope, sub)}", **(headers or {})}
         async with self.session.request(
             method, self.url + path, headers=sent, allow_redirects=False, **options
@@ -95,7 +95,7 @@ class Service:
 
 @dataclass
 class Outside:
-    """What a service talks to, which outlives it; `environ` are the settings that lead there."""
+    """What a service talks to; it outlives the service. `environ` are the settings that lead there."""
 
     slack: FakeSlack
     smtp: FakeSmtp
@@ -108,7 +108,7 @@ class Outside:
 
 @asynccontextmanager
 async def outside(folder: Path, routing: str = ROUTING, now: float | None = None) -> AsyncIterator[Outside]:
-    """Issuer, Slack and mail server, and a routing file in `folder`; tokens are good from `now` on."""
+    """Issuer, Slack and mail server, and a routing file in `folder`; tokens are valid from `now` on."""
     async with (
         JwksServer() as jwks,
         FakeSlack(tokens={"xoxb-test"}, channels={"C0SALES"}) as slack,
@@ -136,7 +136,7 @@ async def outside(folder: Path, routing: str = ROUTING, now: float | None = None
 async def inside(
     around: Outside, role: Role = Role.ALL, clock: Clock | None = None, **environ: str
 ) -> AsyncIterator[Service]:
-    """The service among all that; `environ` overrides its settings."""
+    """The service beside `around`; `environ` overrides its settings."""
     settings = load_settings({**around.environ, **environ}, None, dev=False)
     async with open_house(settings, dev=False, role=role, clock=clock) as house:
         server, stop = HttpServer(house.api, listen("127.0.0.1", 0), clock=house.clock), asyncio.Event()
@@ -156,7 +156,7 @@ async def inside(
 async def running(
     folder: Path, routing: str = ROUTING, role: Role = Role.ALL, clock: Clock | None = None, **environ: str
 ) -> AsyncIterator[Service]:
-    """A service in `folder` with surroundings of its own."""
+    """A service in `folder`, with its own issuer, Slack and mail server."""
     async with outside(folder, routing) as around, inside(around, role, clock, **environ) as service:
         yield service
 

@@ -1,4 +1,4 @@
-"""What each HTTP status must end in: the table of the rules, written once more and apart from the code."""
+"""The verdict for each HTTP status: the table of the rules, written a second time and independent of the code."""
 
 from assistance.model import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
@@ -8,7 +8,7 @@ LATER = {408, 425, 429, *range(500, 600)}
 
 
 def expected(status: int) -> tuple[type[Verdict], Reason] | None:
-    """The verdict's class and reason; None where the message was taken."""
+    """The verdict's class and reason; None for a delivered message."""
     if 200 <= status < 300:
         return None
     if status in LATER:

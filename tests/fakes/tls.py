@@ -1,4 +1,4 @@
-"""Certificates that hold, and some that do not."""
+"""Certificates for TLS servers, valid and invalid."""
 
 import ssl
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Forges any token: good ones, and whatever an attacker can think of."""
+"""Makes tokens: valid ones, and forged ones."""
 
 import hmac
 import json
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 ABSENT: Any = object()
-"""As the value of a claim or header: leave it out."""
+"""As the value of a claim or header field: leave the field out."""
 
 Json = dict[str, Any]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -20,7 +20,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 @cache
 def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """One and the same key for one name during a test run: making them is slow."""
+    """One key for each name during a test run: generating keys is slow."""
     del name
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
@@ -31,7 +31,7 @@ def ec_key() -> ec.EllipticCurvePrivateKey:
 
 
 def public_jwk(key: PrivateKey, **members: Any) -> Json:
-    """The key's public part as an entry of a JWKS, with other members as wanted."""
+    """The key's public part as an entry of a JWKS, with these further members."""
     if isinstance(key, rsa.RSAPrivateKey):
         entry = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
     else:
@@ -51,9 +51,9 @@ def segment(data: Json | bytes) -> str:
 
 @dataclass(frozen=True)
 class Forger:
-    """Knows an issuer's private keys, and some that it should not publish.
+    """Signs with an issuer's private keys, and with keys that no issuer should publish.
 
-    `a` and `b` are good RSA keys, `ec` is a good EC key; the traps among `jwks` are published but must not be used.
+    `a` and `b` are valid RSA keys, `ec` is a valid EC key; `jwks` also publishes keys that must not be used.
     """
 
     issuer: str
@@ -77,7 +77,7 @@ class Forger:
         ]
 
     def claims(self, **changes: Any) -> Json:
-        """A good payload, changed."""
+        """A valid payload with these changes."""
         good = {
             "iss": self.issuer,
             "aud": self.audience,
@@ -89,20 +89,20 @@ class Forger:
         return {name: value for name, value in {**good, **changes}.items() if value is not ABSENT}
 
     def header(self, **changes: Any) -> Json:
-        """A good header, changed."""
+        """A valid header with these changes."""
         good = {"alg": "RS256", "typ": "at+jwt", "kid": "a"}
         return {name: value for name, value in {**good, **changes}.items() if value is not ABSENT}
 
     def token(self, **claims: Any) -> str:
-        """A token of key `a` with these changes to the good payload."""
+        """A token signed with key `a`, with these changes to a valid payload."""
         return self.seal(segment(self.header()), segment(self.claims(**claims)))
 
     def headed(self, key: PrivateKey | None = None, **header: Any) -> str:
-        """A token with these changes to the good header, signed RS256 with `key` (default: `a`)."""
+        """A token with these changes to a valid header, signed RS256 with `key` (default: `a`)."""
         return self.seal(segment(self.header(**header)), segment(self.claims()), key)
 
     def signed_as(self, algorithm: str, key: PrivateKey | None = None, kid: str = "a") -> str:
-        """A token whose signature really is of that algorithm."""
+        """A token whose signature is made with that algorithm."""
         head = segment(self.header(alg=algorithm, kid=kid))
         return self.seal(head, segment(self.claims()), key, algorithm)
 
@@ -112,7 +112,7 @@ class Forger:
         return f"{signed}.{segment(hmac.digest(secret, signed.encode(), 'sha256'))}"
 
     def paid(self, payload: bytes) -> str:
-        """A well-signed token with that payload, JSON or not."""
+        """A correctly signed token with that payload, JSON or not."""
         return self.seal(segment(self.header()), segment(payload))
 
     def seal(self, head: str, payload: str, key: PrivateKey | None = None, algorithm: str = "RS256") -> str:

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that spoils what passes through it, as networks do."""
+"""A TCP proxy on loopback that delays, cuts, stalls or loses what passes through it, as networks do."""
 
 import asyncio
 import random
@@ -23,9 +23,9 @@ _CLOCK = SystemClock()
 class Toxic:
     """What happens to the bytes of one direction.
 
-    They go on after so many seconds of `delay`, between two, in `pieces` of at most so many bytes; none do while it is
-    `silent`. After so many bytes of a connection `reset_after` cuts both its ends off, and `end_after` says to the far
-    end that no more will come, while the other direction stays.
+    They are forwarded after `delay`, a range in seconds, in `pieces` of at most that many bytes; not at all while it is
+    `silent`. After `reset_after` bytes both ends of a connection are reset; after `end_after` bytes this direction is
+    closed and the other stays open.
     """
 
     delay: tuple[float, float] = (0.0, 0.0)
@@ -40,7 +40,7 @@ WELL = Toxic()
 
 @dataclass(eq=False)
 class _Link:
-    """Two connections that are one; `lost`: nothing will ever pass again, and neither end is told."""
+    """Two connections joined to one. `lost`: nothing passes any more, and neither end gets an error."""
 
     client: Ends
     server: Ends
@@ -50,12 +50,12 @@ class _Link:
 
 
 def to(host: str, port: int) -> Connect:
-    """Where a proxy leads: a TCP server."""
+    """A TCP server as the proxy's target."""
     return lambda: asyncio.open_connection(host, port)
 
 
 class ToxicProxy:
-    """`async with ToxicProxy(to(host, port)) as between: between.port`; well until told otherwise."""
+    """`async with ToxicProxy(to(host, port)) as between: between.port`; without toxics at first."""
 
     def __init__(self, connect: Connect, rng: random.Random | None = None) -> None:
         self.port = 0
@@ -68,15 +68,15 @@ class ToxicProxy:
         self._listener: asyncio.Server | None = None
 
     def spoil(self, *, requests: Toxic = WELL, answers: Toxic = WELL) -> None:
-        """From now on, for the connections that there are and those to come."""
+        """Set the toxics from now on, for open and for new connections."""
         self._toxics = {"requests": requests, "answers": answers}
         self._changed.set()
         self._changed = asyncio.Event()
 
     def heal(self, *, forget: bool = False) -> None:
-        """Be well, and pass on what was held back; `forget`: those in which something was held stay silent for ever.
+        """Remove the toxics and forward what waits; `forget`: connections with waiting bytes stay silent for ever.
 
-        So does a middleman that has lost what it knew of a connection, or a server that hangs and is replaced.
+        As behind a firewall that has lost its table of connections, or at a server that hangs and is replaced.
         """
         for link in self._links:
             link.lost |= forget and link.held
@@ -95,7 +95,7 @@ class ToxicProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # what was reset is closed when the loop comes round
+        await asyncio.sleep(0)  # reset connections are closed at the loop's next iteration
 
     async def __aenter__(self) -> Self:
         await self.up()
@@ -147,7 +147,7 @@ class ToxicProxy:
             writer.write_eof()
 
     async def _heard(self, link: _Link, direction: Direction) -> Toxic:
-        """The toxic in force, once something may pass."""
+        """The toxic in force, once bytes may pass."""
         while link.lost or (toxic := self._toxics[direction]).silent:
             link.held = True
             await self._changed.wait()
@@ -164,7 +164,7 @@ class ToxicProxy:
     async def _hand_on(
         self, toxic: Toxic, link: _Link, direction: Direction, piece: bytes, writer: asyncio.StreamWriter
     ) -> bool:
-        """Whether the direction goes on."""
+        """Whether the direction stays open."""
         link.passed[direction] += len(piece)
         writer.write(piece)
         await writer.drain()

@@ -34,7 +34,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """The files that are in the repository or about to be."""
+    """The files of the repository, and new ones that are not ignored."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
@@ -55,7 +55,7 @@ def functions(path: Path) -> Iterator[Function]:
 
 
 def lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Each line with its place, `file:line`; nothing for what is not text."""
+    """Each line with its position, `file:line`; none for a file that is not text."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -73,7 +73,7 @@ def none_of(offenders: list[str]) -> None:
 
 
 def not_allowed(found: list[str], allowed: Collection[str]) -> None:
-    """None but in files that are still allowed; `found` are lines as of `places`."""
+    """Assert that all of `found`, lines as `places` returns them, are in files that are still allowed."""
     none_of([each for each in found if each.partition(":")[0] not in allowed])
 
 
@@ -114,7 +114,7 @@ def test_every_module_is_named_by_what_it_holds() -> None:
 
 def test_no_function_is_called_by_a_word_for_many_things() -> None:
     """None of the service is called tell, told, settle or hold: it notifies, logs, records, leases or locks."""
-    not_allowed(places(EMPTY_WORDS, modules("src")), allowed.WORDS)
+    none_of(places(EMPTY_WORDS, modules("src")))
 
 
 def test_no_docstring_is_there_only_to_be_there() -> None:
@@ -150,13 +150,13 @@ def test_no_test_waits_for_luck() -> None:
 
 
 def test_no_file_names_a_package_index() -> None:
-    """Where packages are fetched from is each machine's own setting, never the repository's."""
+    """The package index is a setting of each machine, never of the repository."""
     hosts = re.compile("|".join(re.escape(host) for host in (PyPI.netloc, PyPI.file_storage_domain)))
     none_of(places(hosts, list(tracked())))
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
-    """No file knows the folder that this work tree is in, or anybody's home."""
+    """No file contains the folder of this work tree, or a home folder."""
     here = [re.escape(f"{path}/") for path in (ROOT, Path.home()) if path != Path(path.root)]
     machine = re.compile("|".join([*here, r"/(?:home|Users)/\w+/"]))
     none_of(places(machine, list(tracked())))
@@ -186,7 +186,7 @@ def test_every_test_runs_in_exactly_one_tier(pytestconfig: pytest.Config) -> Non
 
 
 def test_no_other_option_of_make_leaves_a_test_out() -> None:
-    """Neither folder nor name is given."""
+    """The Makefile gives pytest no folder, file or name."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for options in re.findall(r'pytest -m "[^"]+"(.*)', makefile):
         assert set(options.split()) <= {"-rs", "$(parallel)"}

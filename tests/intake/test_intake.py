@@ -15,8 +15,7 @@ from tests.fakes.clock import ManualClock
 from assistance.channels.log import Log
 from assistance.intake import Ask, Caller, Intake, UnknownCallbackError, answer
 from assistance.model import Condition, Status
-from assistance.routing import Routing, Step, Topic, UnknownTopicError
-from assistance.routing.routing import Callback
+from assistance.routing import Callback, Routing, Step, Topic, UnknownTopicError
 from assistance.security import MissingScopeError
 from assistance.store import (
     Acceptance,
@@ -71,7 +70,7 @@ def routing() -> Routing:
         "pricing": Topic("pricing", "Pricing", "", None, (Step(("mail",)), Step(("desk",), 60, Condition.UNDELIVERED))),
     }
     channels = {name: Log() for name in ("slack", "desk", "mail")}
-    callback = Callback("shop", "https://bot.example", (), (), ("bot-1",), ())
+    callback = Callback.model_construct(url="https://bot.example", secrets=[], clients=["bot-1"])
     return Routing("f", "", topics, channels, {}, {"shop": callback}, (), (), {})
 
 

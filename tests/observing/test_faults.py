@@ -90,7 +90,7 @@ async def test_a_revoked_token(scene: Scene):
     dispatcher = scene.service.house.dispatcher
     assert dispatcher is not None
     # The lane knows at once; what is scraped is what the store has been told.
-    await until(lambda: dispatcher.lanes["sales-slack"].report.number)
+    await until(lambda: dispatcher.lanes["sales-slack"].health.version)
     assert dispatcher.parked
     scene.fires("AssistanceChannelParked", await scene.scrape())
 
@@ -102,7 +102,7 @@ async def test_a_provider_that_is_down(scene: Scene):
         await scene.service.ask("sales")
     dispatcher = scene.service.house.dispatcher
     assert dispatcher is not None
-    await until(lambda: not dispatcher.lanes["sales-slack"].breaker.closed)
+    await until(lambda: not dispatcher.lanes["sales-slack"].health.breaker.closed)
     scene.clock.shift(400)
     after = await scene.scrape()
     scene.fires("AssistanceUndelivered", after)
@@ -153,7 +153,7 @@ async def test_a_lease_that_another_process_took_over(scene: Scene):
     await scene.service.ask("sales")
     dispatcher = scene.service.house.dispatcher
     assert dispatcher is not None
-    await until(lambda: dispatcher.lanes["sales-slack"].held)
+    await until(lambda: dispatcher.lanes["sales-slack"].leased)
     scene.in_database("UPDATE deliveries SET fence = fence + 1 WHERE state = 'sending'")
     await dispatcher._housekeeping.renew()
     scene.fires("AssistanceLeasesLost", await scene.scrape())

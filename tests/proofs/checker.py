@@ -1,6 +1,6 @@
-"""Compares what the clients were told, what arrived, and what is stored: the three must tell one story.
+"""Compares what the clients were answered, what arrived, and what is stored: the three must agree.
 
-In the manner of Jepsen (https://jepsen.io): nothing is asked of the service about itself.
+As Jepsen does (https://jepsen.io): it never asks the service about itself.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,7 @@ from tests.proofs.sinks import Copy
 
 @dataclass(slots=True)
 class Findings:
-    """`violations` is empty when every promise was kept; `lost` are acknowledged asks that are not in the store."""
+    """`violations` is empty when every promise was kept; `lost` are acknowledged requests that are not in the store."""
 
     acknowledged: int = 0
     unanswered: int = 0
@@ -42,15 +42,15 @@ class _Stored:
 
 
 def check(
-    log: Sequence[Ask], arrived: Sequence[Copy], database: Database, held: Sequence[frozenset[str]] = ()
+    log: Sequence[Ask], arrived: Sequence[Copy], database: Database, in_flight: Sequence[frozenset[str]] = ()
 ) -> Findings:
-    """What is wrong, if anything.
+    """Every violated promise.
 
     Args:
         log: of the clients.
         arrived: at the sinks, in the order of time.
-        database: once nothing is owed any more.
-        held: for each crash, the keys of what was being sent: only these may arrive once more.
+        database: read when no delivery is owed any more.
+        in_flight: for each crash, the keys of the deliveries that were being sent: only these may arrive twice.
     """
     stored = _read(database)
     findings = Findings(
@@ -61,7 +61,7 @@ def check(
     _acknowledged_is_stored_and_told(log, stored, findings)
     _nothing_else_arrived(log, arrived, stored, findings)
     _one_key_for_every_copy(log, arrived, findings)
-    _copies_only_of_what_was_held(arrived, held, findings)
+    _copies_only_of_those_in_flight(arrived, in_flight, findings)
     _delivered_means_arrived(arrived, stored, findings)
     _time_lines_are_whole(stored, findings)
     return findings
@@ -124,8 +124,10 @@ def _one_key_for_every_copy(log: Iterable[Ask], arrived: Iterable[Copy], finding
     ]
 
 
-def _copies_only_of_what_was_held(arrived: Iterable[Copy], held: Iterable[frozenset[str]], findings: Findings) -> None:
-    allowed = Counter(key for crash in held for key in crash)
+def _copies_only_of_those_in_flight(
+    arrived: Iterable[Copy], in_flight: Iterable[frozenset[str]], findings: Findings
+) -> None:
+    allowed = Counter(key for crash in in_flight for key in crash)
     for key, number in Counter(copy.key for copy in arrived).items():
         findings.duplicates += number - 1
         if number - 1 > allowed[key]:

@@ -1,4 +1,4 @@
-"""Bots that ask at the same time, and their log: what each asked, and what it was told."""
+"""Concurrent bots and their log: what each asked, and what it was answered."""
 
 import asyncio
 import itertools
@@ -16,10 +16,10 @@ _TAILS = ("please", "¿cuánto cuesta? 💶", "a <b> & c", "line one\nline two",
 
 @dataclass(slots=True)
 class Ask:
-    """One ask. `marker` begins its description, so that every copy of it is known again.
+    """One call. `marker` begins its description, so that every copy can be recognised.
 
-    `status` is that of the last answer, None when each connection was lost, `failure` the last error of that kind;
-    `key` is its Idempotency-Key: with one, it is asked again until there is an answer.
+    `status` is that of the last answer, None when every connection was lost; `failure` is the last such error. `key` is
+    its Idempotency-Key: with one, the call is repeated until it is answered.
     """
 
     marker: str
@@ -38,7 +38,7 @@ class Ask:
 
 
 def asks(total: int, rng: random.Random) -> list[Ask]:
-    """Four of five to Slack, the rest by mail; half of them with a key."""
+    """Four of five go to Slack, the rest by mail; half have a key."""
     run = f"{rng.getrandbits(32):08x}"
     made = []
     for number in range(total):
@@ -50,9 +50,9 @@ def asks(total: int, rng: random.Random) -> list[Ask]:
 
 
 class Clients:
-    """`at_once` bots that share a list of asks and go on until each was asked: flat out, or `rate` a second at most.
+    """`at_once` bots that work through one list of calls, as fast as they can or at most `rate` a second.
 
-    Each asks `service` and `others` in turn, without those that are down; where it is refused it tries the next one.
+    Each calls `service` and `others` alternately, except those that are down; where one refuses it tries the next.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Clients:
                 bots.create_task(self._bot())
 
     async def reached(self, answered: int) -> None:
-        """Return once so many asks were acknowledged."""
+        """Return once so many calls were acknowledged."""
         async with self._progress:
             await self._progress.wait_for(lambda: self._answered >= answered)
 
@@ -89,13 +89,13 @@ class Clients:
                 service = await self._next()
                 await self._turn()
                 await self._ask(service if service.up.is_set() else await self._next(), ask)
-                # Who supervises will say when the service is back; until then there is nobody to ask.
+                # The test sets `up` when the service is back; until then every call would fail.
                 await asyncio.sleep(0)
                 if ask.status in {201, 200} or ask.key is None:
                     break
 
     async def _turn(self) -> None:
-        """Nobody makes up for what could not be asked while the service was down."""
+        """Do not catch up on calls that were due while the service was down."""
         now = asyncio.get_running_loop().time()
         self._turn_at = max(self._turn_at + self._pause, now)
         await come(self._turn_at)
@@ -109,7 +109,7 @@ class Clients:
         return down
 
     async def _ask(self, service: ServiceProcess, ask: Ask) -> None:
-        await tell(service, ask)
+        await send(service, ask)
         if ask.acknowledged:
             async with self._progress:
                 self._answered += 1
@@ -127,16 +127,16 @@ async def come(due: float) -> None:
         alarm.cancel()
 
 
-async def tell(service: ServiceProcess, ask: Ask) -> None:
-    """Send the ask once and write down the answer; an ask whose connection is lost keeps what it was told before."""
+async def send(service: ServiceProcess, ask: Ask) -> None:
+    """Send the call once and record the answer; when the connection is lost, an earlier answer is kept."""
     ask.tries += 1
     headers = {**service.around.bearer, **({"Idempotency-Key": ask.key} if ask.key else {})}
     body = {"topic": ask.topic, "description": ask.description}
     try:
         async with service.around.session.post(f"{service.url}/assistance", json=body, headers=headers) as answer:
-            told: Any = await answer.json()
+            read: Any = await answer.json()
     except (aiohttp.ClientError, OSError) as error:
         ask.failure = error
         return
-    ask.status, ask.request_id = answer.status, told.get("id")
+    ask.status, ask.request_id = answer.status, read.get("id")
     ask.retry_after = answer.headers.get("Retry-After")

@@ -1,4 +1,4 @@
-"""What every proof starts from: a database and a seed."""
+"""Fixtures of all proofs: a database, a disk and a seed."""
 
 import os
 import random
@@ -14,14 +14,14 @@ from tests.proofs.databases import DATABASES, Database
 
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """Empty, one for each test, and each test once for every kind."""
+    """An empty database for each test; each test runs on SQLite and on PostgreSQL."""
     with DATABASES[request.param](request, tmp_path) as database:
         yield database
 
 
 @pytest.fixture
 def disk() -> Iterator[PowerCutDisk]:
-    """A disk of its own; the proof is skipped where none can be had."""
+    """A disk whose power can be cut; without one the proof is skipped."""
     if reason := unavailable():
         pytest.skip(reason)
     with power_cut_disk() as disk:
@@ -30,7 +30,7 @@ def disk() -> Iterator[PowerCutDisk]:
 
 @pytest.fixture
 def rng(say: Say) -> random.Random:
-    """Chance that can be had again: `ASSISTANCE_PROOF_SEED` repeats a run."""
+    """Random numbers that can be repeated: set `ASSISTANCE_PROOF_SEED` to the seed that a run printed."""
     seed = int(os.environ.get("ASSISTANCE_PROOF_SEED") or secrets.randbits(32))
     say(f"ASSISTANCE_PROOF_SEED={seed}")
     return random.Random(seed)

@@ -1,4 +1,4 @@
-"""A run under load with crashes in it: who supervises restarts the service, as an orchestrator would."""
+"""A run under load with crashes; the service is restarted each time, as an orchestrator does."""
 
 import asyncio
 import math
@@ -14,14 +14,14 @@ from tests.proofs.databases import Database
 from tests.proofs.sinks import copies
 
 _LATEST = 0.05
-"""Seconds after the acknowledgement that is aimed at within which the crash comes."""
+"""Seconds after the chosen acknowledgement within which the crash happens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """What was being sent when it came, when the service was ready again, and the seconds that took from its start."""
+    """The keys that were being sent at the crash, when the service was ready again, and the seconds of that start."""
 
-    held: frozenset[str]
+    in_flight: frozenset[str]
     ready_at: float
     starting: float
 
@@ -34,7 +34,7 @@ async def crashing(
     points: Sequence[int],
     rng: random.Random,
 ) -> list[Crash]:
-    """Let the clients ask; after so many acknowledgements as each of `points` says, `crash`, then start again."""
+    """Run the clients; after each number of acknowledgements in `points`, `crash`, then start again."""
     happened = []
     asking = asyncio.create_task(clients.run())
     try:
@@ -52,14 +52,14 @@ async def crashing(
 
 
 async def restart(service: ServiceProcess, database: Database) -> Crash:
-    """Start what has died."""
-    held = database.held()
+    """Start the service again after a crash."""
+    in_flight = database.in_flight()
     starting = await service.start()
-    return Crash(held, time.time(), starting)
+    return Crash(in_flight, time.time(), starting)
 
 
-async def settled(service: ServiceProcess, database: Database, within: float = 30) -> None:
-    """Return once nothing is owed."""
+async def drained(service: ServiceProcess, database: Database, within: float = 30) -> None:
+    """Return once no delivery is owed."""
 
     async def nothing_owed() -> bool:
         return database.owed() == 0
@@ -68,18 +68,18 @@ async def settled(service: ServiceProcess, database: Database, within: float = 3
 
 
 def judged(around: Surroundings, log: Sequence[Ask], database: Database, crashes: Sequence[Crash] = ()) -> Findings:
-    """The checker's word on a run that is over."""
-    return check(log, copies(around), database, [crash.held for crash in crashes])
+    """What the checker finds after the run."""
+    return check(log, copies(around), database, [crash.in_flight for crash in crashes])
 
 
 def resumption(around: Surroundings, crashes: Sequence[Crash]) -> list[float]:
-    """For each crash, the seconds from readiness until all that it had interrupted had arrived, or the next came."""
+    """For each crash, the seconds from readiness until all that it had interrupted arrived, or until the next crash."""
     arrived = copies(around)
     ends = [following.ready_at - following.starting for following in crashes[1:]] + [math.inf]
     found = []
     for crash, end in zip(crashes, ends, strict=True):
-        since = [copy for copy in arrived if copy.key in crash.held and crash.ready_at < copy.at < end]
-        # Backwards, so that the first arrival is what stays.
+        since = [copy for copy in arrived if copy.key in crash.in_flight and crash.ready_at < copy.at < end]
+        # Backwards, so that the first arrival is kept.
         first = {copy.key: copy.at for copy in reversed(since)}
         found.append(max(first.values(), default=crash.ready_at) - crash.ready_at)
     return found

@@ -1,4 +1,4 @@
-"""The databases that every proof runs on, and how its checker reads them behind the service's back."""
+"""The databases that the proofs run on, and how the checker reads them without the service."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 _OWED = "state IN ('pending', 'retrying', 'sending', 'parked')"
 _LEASE = 8.0
-"""Seconds of the lease that `calm_leases` plants."""
+"""Seconds of a lease with `calm_leases`."""
 
 
 def _nothing() -> bool:
@@ -26,11 +26,11 @@ def _nothing() -> bool:
 
 @dataclass(frozen=True)
 class Database:
-    """One database of one test.
+    """The database of one test.
 
-    `takeover` is the seconds after which what a dead process held goes out again, `plants` what every service on it is
-    started with, `sharing` what must be planted besides where several processes are to use it. `quiet` says whether
-    nothing that a dead process began is still under way.
+    `takeover`: seconds after which the leases of a dead process have ended. `plants`: what every service on it is
+    started with. `sharing`: what several processes need in addition. `quiet`: whether the server has finished
+    everything that a dead process began.
     """
 
     url: str
@@ -49,22 +49,22 @@ class Database:
         with self._engine.connect() as connection:
             return connection.execute(text(statement), values).all()
 
-    def held(self) -> frozenset[str]:
-        """The keys of what was being sent when the process died."""
+    def in_flight(self) -> frozenset[str]:
+        """The keys of the deliveries that were being sent when the process died."""
         deadline = time.monotonic() + 10
         while not self.quiet():
-            assert time.monotonic() < deadline, "the server still works for the dead process"
+            assert time.monotonic() < deadline, "the server still runs statements of the dead process"
             Event().wait(0.01)
         rows = self.read("SELECT request_id, n FROM deliveries WHERE state = 'sending'")
         return frozenset(f"{row.request_id}.{row.n}" for row in rows)
 
     def owed(self) -> int:
-        """How many deliveries are not over yet."""
+        """How many deliveries are still owed."""
         return int(self.read(f"SELECT count(*) AS owed FROM deliveries WHERE {_OWED}")[0].owed)
 
 
 def sqlite(folder: Path) -> Database:
-    """A file in `folder`. It is read without the right to write, so that a look never tidies up after a crash."""
+    """A file in `folder`. Read-only for the checker: a reader that may write would recover the file after a crash."""
     path = folder / "assistance.db"
 
     def connect() -> Engine:
@@ -84,9 +84,9 @@ def _sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]
 
 
 def postgresql(url: str, takeover: float = _LEASE, plants: tuple[str, ...] = ("calm_leases",)) -> Database:
-    """The database at `url`. What a dead process held comes back when its lease ends, so that leases are short here.
+    """The database at `url`. A dead process's deliveries go out when its leases end, so leases are short here.
 
-    Not as short as may be: a process that a busy machine lets wait must not lose what it has just leased.
+    But not shorter: on a busy machine a process that has to wait for the processor would lose its leases.
     """
 
     def connect() -> Engine:
@@ -116,10 +116,10 @@ DATABASES: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextMana
     "sqlite": _sqlite,
     "postgresql": _postgresql,
 }
-"""The next database joins every proof by a line here."""
+"""Another database needs one line here."""
 
 _FIRST, *_OTHERS = DATABASES
 ONE_IN_CI = pytest.mark.parametrize(
     "database", [_FIRST, *(pytest.param(name, marks=pytest.mark.long) for name in _OTHERS)], indirect=True
 )
-"""For proofs that hardly depend on the database: the short form runs them on the first."""
+"""For proofs that hardly depend on the database: CI runs them on the first, the long form on all."""

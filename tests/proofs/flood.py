@@ -1,7 +1,7 @@
-"""Asks by the thousand a second, from a process of its own, so that who asks is not what limits.
+"""Sends thousands of requests a second, as a separate process, so that the sender is not the bottleneck.
 
-`flood.py PORT REQUEST` reads a `Stretch` from each line of standard input, as JSON, asks accordingly, and answers by
-one line: what became of it. `REQUEST` is sent as it is, whole.
+`flood.py PORT REQUEST` reads a `Stretch` as JSON from each line of standard input, sends accordingly, and prints one
+line with the outcome. `REQUEST` is sent unchanged.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """`rate` asks a second; None: as many as `connections`, each waiting for its answer, can make."""
+    """`rate` requests a second; None: as many as `connections` can send that wait for each answer."""
 
     seconds: float
     connections: int
@@ -29,10 +29,10 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class Told:
-    """The seconds until each answer, by its status; `lost` had none, `unsent` found every connection waiting.
+class Outcome:
+    """The seconds until each answer, by its status; `lost` had none, `unsent` found no free connection.
 
-    `seconds` are those from the first ask until the last answer.
+    `seconds` are those from the first request until the last answer.
     """
 
     seconds: float = 0.0
@@ -42,19 +42,19 @@ class Told:
 
 
 class Flood:
-    """All connections, and what becomes of the stretch under way."""
+    """All connections, and the outcome of the current stretch."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self.request = request
-        self.told = Told()
+        self.outcome = Outcome()
         self._port = port
         self._loop = asyncio.get_running_loop()
         self._free: deque[_Connection] = deque()
         self._waiting: set[_Connection] = set()
         self._flat_out = False
 
-    async def run(self, stretch: Stretch) -> Told:
-        self.told = told = Told()
+    async def run(self, stretch: Stretch) -> Outcome:
+        self.outcome = outcome = Outcome()
         while len(self._free) < stretch.connections:
             _, connection = await self._loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
             self._free.append(connection)
@@ -66,9 +66,9 @@ class Flood:
             await self._steadily(stretch.rate, end)
         while self._waiting and self._loop.time() < end + _PATIENCE:
             await come(self._loop.time() + _TICK)
-        told.lost += len(self._waiting)
-        told.seconds = self._loop.time() - began
-        return told
+        outcome.lost += len(self._waiting)
+        outcome.seconds = self._loop.time() - began
+        return outcome
 
     async def _as_answered(self, connections: int, end: float) -> None:
         self._flat_out = True
@@ -87,7 +87,7 @@ class Flood:
 
     def _ask(self, due: float) -> None:
         if not self._free:
-            self.told.unsent += 1
+            self.outcome.unsent += 1
             return
         connection = self._free.popleft()
         self._waiting.add(connection)
@@ -96,20 +96,20 @@ class Flood:
     def answered(self, connection: "_Connection", status: str, seconds: float) -> None:
         self._waiting.discard(connection)
         self._free.append(connection)
-        self.told.answers.setdefault(status, []).append(seconds)
+        self.outcome.answers.setdefault(status, []).append(seconds)
         if self._flat_out:
             self._ask(self._loop.time())
 
     def gone(self, connection: "_Connection") -> None:
         if connection in self._waiting:
             self._waiting.discard(connection)
-            self.told.lost += 1
+            self.outcome.lost += 1
         elif connection in self._free:
             self._free.remove(connection)
 
 
 class _Connection(asyncio.Protocol):
-    """One ask at a time."""
+    """A connection for one request at a time."""
 
     def __init__(self, flood: Flood) -> None:
         self._flood = flood
@@ -139,8 +139,8 @@ class _Connection(asyncio.Protocol):
 async def main() -> None:
     flood, loop = Flood(int(sys.argv[1]), sys.argv[2].encode()), asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        told = await flood.run(Stretch(**json.loads(line)))
-        print(json.dumps(asdict(told)), flush=True)  # noqa: T201
+        outcome = await flood.run(Stretch(**json.loads(line)))
+        print(json.dumps(asdict(outcome)), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

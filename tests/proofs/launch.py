@@ -1,4 +1,4 @@
-"""Starts the service on a database: as it is, with something planted in it, or to its death at a chosen point."""
+"""Starts the service on a database: unchanged, with planted bugs, or with a crash at a chosen point."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,19 +13,19 @@ from tests.proofs.databases import Database
 INSERTS = tuple(f"after-insert-{table}" for table in ("requests", "deliveries", "events", "idempotency"))
 ACCEPTING = ("before-begin", *INSERTS, "before-commit", "after-commit", "amid-answer")
 SENDING = ("after-claim", "before-connect", "before-record", "after-record")
-"""The points at which the service can be told to die."""
+"""The points at which the service can be made to crash."""
 
 _PLANTED = str(Path(__file__).with_name("planted.py"))
 
 
 def program(database: Database, *plants: str) -> tuple[str, ...]:
-    """What Python runs for a service with these plants."""
+    """Python's arguments for a service with these plants."""
     planted = (*database.plants, *plants)
     return (_PLANTED, ",".join(planted)) if planted else SERVICE
 
 
 def made(around: Surroundings, database: Database, *plants: str, **options: Any) -> ServiceProcess:
-    """A service that does not run yet."""
+    """A service that is not started yet."""
     return ServiceProcess(around, database.url, program=program(database, *plants), **options)
 
 
@@ -44,7 +44,7 @@ async def serving(
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Processes that share one PostgreSQL: some take requests in, some send."""
+    """Processes that share one PostgreSQL: some accept requests, some send."""
 
     apis: tuple[ServiceProcess, ...]
     dispatchers: tuple[ServiceProcess, ...]
@@ -56,14 +56,14 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(around: Surroundings, database: Database, *plants: str, of_each: int = 1) -> AsyncIterator[Fleet]:
-    """So many processes of each role that are ready; killed at the end if they still run."""
+    """That many processes of each role, ready; killed at the end of the block if they still run."""
 
     def some(role: str) -> tuple[ServiceProcess, ...]:
         return tuple(made(around, database, *plants, name=f"{role}-{n}", role=role) for n in range(of_each))
 
     ships = Fleet(some("api"), some("dispatcher"))
     try:
-        # The first compiles for all of them, where nobody has before.
+        # The first one compiles the modules for all.
         await ships.all[0].start()
         await asyncio.gather(*(service.start() for service in ships.all[1:]))
         yield ships

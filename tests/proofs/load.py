@@ -1,4 +1,4 @@
-"""A steady stream of asks that does not wait for answers, and how long each answer took."""
+"""A steady stream of requests that does not wait for answers, and how long each answer took."""
 
 import asyncio
 import math
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tests.fakes.process import ServiceProcess
-from tests.proofs.clients import Ask, come, tell
+from tests.proofs.clients import Ask, come, send
 
 
 @dataclass(slots=True)
 class Phase:
-    """What became of the asks of one stretch of time.
+    """The answers of one stretch of time.
 
-    `answers` are pairs: when an ask was due to be sent, and the seconds from then until it was answered.
+    `answers` are pairs: when a request was due, and the seconds from then until its answer.
     """
 
     statuses: Counter[int | str] = field(default_factory=Counter)
@@ -26,7 +26,7 @@ class Phase:
         return [seconds for _, seconds in self.answers]
 
     def typical_p99(self) -> float:
-        """The p99 of the median second: whatever else the machine did for a moment does not count."""
+        """The median of the p99 of each second: a short disturbance of the machine does not count."""
         by_second = defaultdict(list)
         for due, seconds in self.answers:
             by_second[int(due)].append(seconds)
@@ -38,12 +38,12 @@ class Phase:
 
 
 def percentile(seconds: Sequence[float], percent: float) -> float:
-    """That many of a hundred are not above it."""
+    """The percentile: that many of a hundred values are not above it."""
     return sorted(seconds)[math.ceil(len(seconds) * percent / 100) - 1]
 
 
 async def ticks(rate: float, seconds: float) -> AsyncIterator[float]:
-    """The loop's time, `rate` times a second for `seconds`, each as soon as it has come."""
+    """Yield the loop's time `rate` times a second for `seconds`, each when it is due."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     for number in range(int(rate * seconds)):
@@ -53,7 +53,7 @@ async def ticks(rate: float, seconds: float) -> AsyncIterator[float]:
 
 
 async def steadily(service: ServiceProcess, log: Sequence[Ask], rate: float) -> Phase:
-    """Ask what is in `log`, so many a second; returns when each has its answer."""
+    """Send the calls in `log`, `rate` a second; return when all are answered."""
     phase, left = Phase(), iter(log)
     async with asyncio.TaskGroup() as running:
         async for due in ticks(rate, len(log) / rate):
@@ -62,6 +62,6 @@ async def steadily(service: ServiceProcess, log: Sequence[Ask], rate: float) -> 
 
 
 async def _ask(service: ServiceProcess, ask: Ask, due: float, phase: Phase) -> None:
-    await tell(service, ask)
+    await send(service, ask)
     phase.statuses[ask.status or "lost"] += 1
     phase.answers.append((due, asyncio.get_running_loop().time() - due))

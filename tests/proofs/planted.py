@@ -1,6 +1,6 @@
-"""Runs the service with bugs planted in it, or with its death at a chosen point: `planted.py BUGS serve …`.
+"""Runs the service with planted bugs, or with a crash at a chosen point: `planted.py BUGS serve …`.
 
-BUGS are names with commas between; `crash:POINT:N` kills the process when it comes to that point for the Nth time.
+BUGS are names separated by commas; `crash:POINT:N` kills the process when it reaches that point for the Nth time.
 A proof that does not find its planted bug proves nothing. Bugs are planted by module and name, private names too: only
 this file of the tests may name what is private to the store. `put` fails when a name is gone.
 """
@@ -16,38 +16,38 @@ from threading import Event
 from typing import Any
 
 from sqlalchemy import Engine, event
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from assistance.api import ask
 from assistance.channels import slack
 from assistance.cli import main
-from assistance.dispatch import delivering, dispatcher, housekeeping
-from assistance.server import envelope
+from assistance.dispatch import dispatcher, housekeeping
 from assistance.store import Acceptance, Accepted, store
 from assistance.store.engine import database, postgresql, sqlite, writer
 from assistance.store.queue import outcomes
 
 
 def put(owner: Any, name: str, value: Any) -> Any:
-    """Replace what must be there; what was there before."""
+    """Replace an attribute that exists; return its old value."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     return before
 
 
 def normal_sync() -> None:
-    """SQLite acknowledges before the disk does."""
+    """SQLite confirms a commit before the disk has it."""
 
     def prepare(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        # A checkpoint waits for the disk even so: one right before the cut would leave nothing to be lost.
+        # Even so a checkpoint flushes to the disk: after one right before the cut, nothing could be lost.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     put(sqlite, "_prepare_writer", prepare)
 
 
 def answer_before_commit() -> None:
-    """The caller hears 201 while the commit is still to come, which takes as long as a slow disk's."""
+    """The caller gets 201 before the commit, which takes as long as on a slow disk."""
     running: set[asyncio.Task[Any]] = set()
 
     async def accept(self: Any, new: Any) -> Accepted:
@@ -59,40 +59,40 @@ def answer_before_commit() -> None:
 
 
 def no_fence() -> None:
-    """A late writer is believed."""
+    """An outcome is recorded although its lease has ended."""
     put(outcomes, "still_leased", lambda _connection, items, _gone_out: [True] * len(items))
 
 
 def no_escaping() -> None:
-    """Slack reads the customer's words as markup."""
+    """The customer's text reaches Slack as markup."""
     put(slack, "_escape", lambda text: text)
 
 
 def body_not_compared() -> None:
-    """A used idempotency key is answered whatever the body."""
+    """A used idempotency key is answered for any body."""
     put(ask, "fingerprint", lambda _value: b"")
 
 
 def short_leases() -> None:
-    """No bug: leases that a test can outlive."""
+    """No bug: leases short enough for a test to wait for their end."""
     put(dispatcher, "LEASE", 2.0)
     put(housekeeping, "EVERY", 0.3)
 
 
 def calm_leases() -> None:
-    """No bug: leases that a test can outlive, and that a busy machine does not let end."""
+    """No bug: short leases that do not end by themselves on a busy machine."""
     put(dispatcher, "LEASE", 8.0)
     put(housekeeping, "EVERY", 2.0)
 
 
 def short_patience() -> None:
-    """No bug: whoever calls the store is told after a second, not after ten, that there is no answer."""
+    """No bug: calls of the store fail after one second without an answer instead of ten."""
     put(writer, "PATIENCE", 1.0)
     put(database, "PATIENCE", 1.0)
 
 
 def unsafe_server() -> None:
-    """A PostgreSQL is taken as it is, whatever it does with what it confirms."""
+    """The service starts on a PostgreSQL that may lose what it confirmed."""
     put(postgresql, "_check", lambda _connection: None)
 
 
@@ -102,7 +102,7 @@ def shared_file() -> None:
 
 
 def shifted_clock() -> None:
-    """No bug: the machine's clock is as far from the true one as the file `SHIFT` says, in seconds."""
+    """No bug: the time of day differs from the true one by the seconds in the file `SHIFT`."""
     file, true = Path(os.environ["SHIFT"]), time.time
     put(time, "time", lambda: true() + float(file.read_text(encoding="ascii")))
 
@@ -117,7 +117,7 @@ BUGS: dict[str, Callable[[], None]] = {
 
 
 def crash_at(point: str, number: int) -> None:
-    """Die as by `kill -9` when `point` is passed for the `number`th time."""
+    """Kill this process when it passes `point` for the `number`th time."""
     left = iter(range(number - 1))
 
     def pass_() -> None:
@@ -172,7 +172,7 @@ def amid_answer(pass_: Callable[[], None]) -> None:
         if message.get("status") == 201:
             pass_()
 
-    before = put(envelope._Answer, "__call__", say)
+    before = put(RequestResponseCycle, "send", say)
 
 
 def after_claim(pass_: Callable[[], None]) -> None:
@@ -190,7 +190,7 @@ def before_connect(pass_: Callable[[], None]) -> None:
         pass_()
         return await before(*arguments, **more)
 
-    before = put(delivering, "send", send)
+    before = put(dispatcher, "send", send)
 
 
 def before_record(pass_: Callable[[], None]) -> None:
@@ -200,7 +200,7 @@ def before_record(pass_: Callable[[], None]) -> None:
             pass_()
         return made
 
-    before = put(delivering, "send", send)
+    before = put(dispatcher, "send", send)
 
 
 def after_record(pass_: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""A run under load in which the disk loses its power, with all that runs on it."""
+"""A run under load in which the disk and all processes on it lose power."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from tests.fakes.powercut import PowerCutDisk
 from tests.fakes.process import surroundings
 from tests.proofs.checker import Findings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.crashes import crashing, judged, settled
+from tests.proofs.crashes import crashing, drained, judged
 from tests.proofs.databases import Database
 from tests.proofs.launch import serving
 
@@ -23,7 +23,7 @@ async def over_power_cuts(
     *plants: str,
     server: Cluster | None = None,
 ) -> Findings:
-    """What the checker finds after a run with so many cuts; service and `server`, if any, die with the disk."""
+    """What the checker finds after a run with that many cuts; the service, and `server` if given, die with the disk."""
     total = 300 * (cuts + 1)
     async with surroundings(folder, keep=2 * total) as around, serving(around, database, *plants) as service:
 
@@ -36,11 +36,11 @@ async def over_power_cuts(
             if server is not None:
                 await asyncio.to_thread(server.start)
 
-        # The tables are old when the power fails, whatever is planted.
+        # The tables themselves must be on the disk before the first cut, whatever bug is planted.
         await asyncio.to_thread(disk.sync)
         clients = Clients(service, asks(total, rng))
         points = sorted(rng.sample(range(100, total - 100), cuts))
         crashes = await crashing(clients, service, database, cut, points, rng)
-        await settled(service, database)
+        await drained(service, database)
         await service.kill()
         return judged(around, clients.log, database, crashes)

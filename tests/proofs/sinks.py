@@ -1,4 +1,4 @@
-"""What reached people: every copy of every message, in Slack and in the mailbox."""
+"""What was delivered: every copy of every message, in Slack and in the mailbox."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from assistance.sandbox.smtp import Mail
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One message as it arrived at the instant `at`, under the `key` that is to be the same on every try."""
+    """One message that arrived at the time `at`, with the `key` that must be the same on every try."""
 
     key: str
     text: str
@@ -19,7 +19,7 @@ class Copy:
 
 
 def copies(around: Surroundings) -> list[Copy]:
-    """Everything that arrived, in the order of time."""
+    """Everything that arrived, oldest first."""
     found = [*map(_of_slack, around.slack.messages), *map(_of_mail, around.smtp.messages)]
     return sorted(found, key=lambda copy: copy.at)
 

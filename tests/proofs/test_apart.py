@@ -1,4 +1,4 @@
-"""Processes that accept and processes that send, on one PostgreSQL: nobody notices that they are apart."""
+"""Processes that accept and processes that send, on one PostgreSQL, answer as one process does."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ topics:
 
 @pytest.mark.alone
 async def test_who_waits_for_an_answer_hears_of_it_soon(tmp_path: Path, postgres: Postgres, say: Say):
-    """`Prefer: wait` ends soon after the channel has it; where that is parked, soon after the next one has it."""
+    """`Prefer: wait` ends soon after the channel has the message, or, where that is parked, after the next channel."""
     database = postgresql(postgres.at(postgres.migrated()))
     async with surroundings(tmp_path, ROUTING) as around, fleet(around, database, of_each=1) as ships:
         [api] = ships.apis
@@ -36,7 +36,7 @@ async def test_who_waits_for_an_answer_hears_of_it_soon(tmp_path: Path, postgres
         around.slack.always(Fault(error="invalid_auth"))
         await _told(api)
         parked = [await _told(api) for _ in range(5)]
-    say(f"told after {healthy:.2f} s; with the first channel parked, after {max(parked):.2f} s at most")
+    say(f"notified after {healthy:.2f} s; with the first channel parked, after {max(parked):.2f} s at most")
     assert healthy < 0.9
     assert max(parked) < 2
     assert len(around.smtp.messages) == 6
@@ -46,7 +46,7 @@ async def test_who_waits_for_an_answer_hears_of_it_soon(tmp_path: Path, postgres
 async def test_a_channel_that_was_mended_is_tried_by_those_who_send(
     tmp_path: Path, postgres: Postgres, said: str, say: Say
 ):
-    """An operator says so to a process that does not send; nobody waits for the probe of the minute."""
+    """An operator's call to a process that does not send takes effect before the channel's next probe."""
     database = postgresql(postgres.at(postgres.migrated()))
     async with surroundings(tmp_path, ROUTING) as around, fleet(around, database, of_each=1) as ships:
         [api] = ships.apis
@@ -57,14 +57,14 @@ async def test_a_channel_that_was_mended_is_tried_by_those_who_send(
         body = {"state": "parked"} if said == "replay" else None
         async with around.session.post(f"{api.url}/-/{said}", json=body, headers=around.bearer) as answer:
             assert answer.status == 200
-        await until(lambda: any("Please call" in str(told) for told in around.slack.messages), within=20)
+        await until(lambda: any("Please call" in str(message) for message in around.slack.messages), within=20)
         took = time.monotonic() - began
     say(f"sent after {took:.2f} s")
     assert took < 5
 
 
 async def test_a_process_that_does_not_send_knows_how_the_channels_are(tmp_path: Path, postgres: Postgres):
-    """`GET /-/channels` tells what those who send have learned."""
+    """`GET /-/channels` of any process shows what the sending processes know."""
     database = postgresql(postgres.at(postgres.migrated()))
     async with surroundings(tmp_path, ROUTING) as around, fleet(around, database, of_each=1) as ships:
         [api] = ships.apis
@@ -77,7 +77,7 @@ async def test_a_process_that_does_not_send_knows_how_the_channels_are(tmp_path:
 
 
 async def until_told(api: ServiceProcess, health: str) -> None:
-    """Return when Slack's channel is said to be so."""
+    """Return when `GET /-/channels` shows Slack in this state."""
     async with asyncio.timeout(30):
         while await _health(api) != health:
             pass
@@ -96,7 +96,7 @@ async def _ask(api: ServiceProcess) -> None:
 
 
 async def _told(api: ServiceProcess) -> float:
-    """The seconds until the bot knows that somebody has been told."""
+    """The seconds until the bot sees the request as notified."""
     began = time.monotonic()
     headers = {**api.around.bearer, "Prefer": "wait=20"}
     ask = {"topic": "sales", "description": "Please call"}

@@ -1,4 +1,4 @@
-"""What the customer wrote, and every secret, stay out of logs, metrics and refusals, whatever goes wrong."""
+"""No secret and nothing that a customer wrote is in logs, metrics or refusals, whatever fails."""
 
 import json
 import random
@@ -20,7 +20,7 @@ from assistance.sandbox.smtp import FakeSmtp, SmtpFault
 
 WORDS = "canary-words-7d1"
 PASSWORD = "canary-password-93b"
-"""Every other secret and every text of a customer holds one of these."""
+"""Every other secret and every text of a customer contains one of these."""
 
 _FULL: dict[str, Any] = {
     "topic": "sales",
@@ -33,7 +33,7 @@ _FULL: dict[str, Any] = {
 
 
 def _bodies() -> Iterator[bytes]:
-    """A good ask by each way, and asks that are wrong in every part."""
+    """A valid call of each kind, and calls with a mistake in each part."""
     wrong = [
         {**_FULL, "topic": f"{WORDS}-topic"},
         {**_FULL, "description": 7, "callback": WORDS},
@@ -53,7 +53,7 @@ def _bodies() -> Iterator[bytes]:
 
 
 async def _wrong_in_every_way(service: ServiceProcess) -> list[bytes]:
-    """What was answered."""
+    """The text of the answer."""
     around = service.around
     stranger = around.forger.token(aud=WORDS, scope=WORDS)
     keys = ("k1", "k1", f"{WORDS} with blanks")
@@ -88,10 +88,10 @@ async def _call(
 async def test_no_secret_and_no_word_of_a_customer_is_told(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """Over a whole run with every kind of failure, nothing that was planted is in the log, the metrics, a refusal."""
+    """After a run with every kind of failure, no canary is in the log, the metrics or a refusal."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    # Without TLS nobody would log in.
+    # Without TLS the channel would not log in.
     encrypted = FakeSmtp(starttls=server_context(authority, "127.0.0.1"), users={"ana": PASSWORD})
     async with surroundings(tmp_path) as around, encrypted as smtp:
         options = {"SMTP_URL": smtp.url, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
@@ -105,37 +105,37 @@ async def test_no_secret_and_no_word_of_a_customer_is_told(
             )
             refusals = await _wrong_in_every_way(service)
             await service.when(lambda: _tried(service))
-            told = {path: (await _call(service, "GET", path))[1] for path in ("/metrics", "/-/config", "/-/channels")}
+            texts = {path: (await _call(service, "GET", path))[1] for path in ("/metrics", "/-/config", "/-/channels")}
             service.signal(signal.SIGTERM)
             assert await service.ended() == 0
             log = service.said.read_bytes()
-        told |= {"refusals": b"\n".join(refusals), "log": log, "errors": service.complained.read_bytes()}
-        leaks = _leaks(told, around.bearer["Authorization"].split()[1])
-    say(f"{len(log.splitlines())} log lines, {len(refusals)} refusals, {sum(map(len, told.values()))} bytes: {leaks}")
+        texts |= {"refusals": b"\n".join(refusals), "log": log, "errors": service.complained.read_bytes()}
+        leaks = _leaks(texts, around.bearer["Authorization"].split()[1])
+    say(f"{len(log.splitlines())} log lines, {len(refusals)} refusals, {sum(map(len, texts.values()))} bytes: {leaks}")
     assert len(refusals) > 12
     assert len(smtp.messages) > 0
     assert leaks == []
 
 
 async def _tried(service: ServiceProcess) -> bool:
-    """Whether every fault has been met and something has arrived all the same."""
+    """Whether every fault has happened and a message has arrived nevertheless."""
     return len(service.log("delivery_retrying")) >= 6 and len(service.log("delivery_delivered")) >= 6
 
 
-def _leaks(told: dict[str, bytes], bearer: str) -> list[str]:
-    """Which canary is where: as it is, or in the coding of HTTP and SMTP."""
+def _leaks(texts: dict[str, bytes], bearer: str) -> list[str]:
+    """Each canary found and where: in clear, or encoded as in HTTP and SMTP."""
     canaries = {"words": WORDS, "password": PASSWORD, "Slack token": SLACK_TOKEN, "secret key": SECRET_KEY}
     canaries |= {"bearer token": bearer, "signature": bearer.rpartition(".")[2]}
     canaries |= {"password in base64": b64encode(PASSWORD.encode()).decode()[:-4]}
     return [
         f"{name} in {place}: …{text[max(0, at - 80) : at + 40]!r}"
         for name, canary in canaries.items()
-        for place, text in told.items()
+        for place, text in texts.items()
         if (at := text.lower().find(canary.lower().encode())) >= 0
     ]
 
 
 def test_the_search_finds_what_is_there():
-    """A canary in the log is found, in capitals and in base64 too."""
+    """The search above finds a canary in the log, also in capitals and in base64."""
     log = f"{WORDS.upper()} AUTH {b64encode(PASSWORD.encode()).decode()}".encode()
     assert len(_leaks({"log": log}, "a.b.c")) == 3

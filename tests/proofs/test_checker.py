@@ -1,4 +1,4 @@
-"""The checker itself: a true story passes, and every way to break a promise is seen."""
+"""The checker itself: a correct run passes, and every kind of violation is found."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,28 +28,28 @@ ARRIVED = [Copy("r1.1", "[1] help", 1.0), Copy("r2.1", "[2] help", 2.0)]
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Callable[..., Findings]:
-    """The checker's word on that story, after some more statements, with other copies, with crashes."""
+    """What the checker finds in a correct run that is changed by statements, other copies or crashes."""
     engine = create_engine(f"sqlite:///{tmp_path}/story.db", poolclass=NullPool)
 
-    def judge(more: str = "", arrived: list[Copy] = ARRIVED, held: list[frozenset[str]] | None = None) -> Findings:
+    def judge(more: str = "", arrived: list[Copy] = ARRIVED, in_flight: list[frozenset[str]] | None = None) -> Findings:
         with engine.begin() as connection:
             for statement in [*STORED.split(";"), *filter(None, more.split(";"))]:
                 connection.execute(text(statement))
-        return check(LOG, arrived, Database("", 0, lambda: engine), held or [])
+        return check(LOG, arrived, Database("", 0, lambda: engine), in_flight or [])
 
     return judge
 
 
 def test_a_true_story_passes(judge: Callable[..., Findings]):
-    """What was acknowledged is stored and arrived once: nothing to complain of."""
+    """All that was acknowledged is stored and arrived once: no violation."""
     findings = judge()
     assert findings.violations == findings.lost == []
     assert (findings.acknowledged, findings.delivered, findings.duplicates) == (2, 2, 0)
 
 
 def test_a_message_in_flight_may_arrive_twice(judge: Callable[..., Findings]):
-    """A second copy is counted, and forgiven to a crash that interrupted its sending."""
-    findings = judge(arrived=[*ARRIVED, replace(ARRIVED[0], at=3.0)], held=[frozenset({"r1.1"})])
+    """A second copy is counted; it is a violation unless a crash interrupted its sending."""
+    findings = judge(arrived=[*ARRIVED, replace(ARRIVED[0], at=3.0)], in_flight=[frozenset({"r1.1"})])
     assert (findings.violations, findings.duplicates) == ([], 1)
 
 
@@ -65,7 +65,7 @@ def test_a_message_in_flight_may_arrive_twice(judge: Callable[..., Findings]):
     ],
 )
 def test_a_store_that_tells_another_story_is_found(more: str, seen: str, judge: Callable[..., Findings]):
-    """Lost, changed, forgotten without a reason, miscounted, with a torn time line."""
+    """Requests that are lost, changed, undelivered without a reason, miscounted, or with a gap in the time line."""
     assert any(seen in text_ for text_ in judge(more).violations)
 
 
@@ -81,5 +81,5 @@ def test_a_store_that_tells_another_story_is_found(more: str, seen: str, judge: 
     ],
 )
 def test_a_sink_that_tells_another_story_is_found(arrived: list[Copy], seen: str, judge: Callable[..., Findings]):
-    """Not arrived, never asked for, under another key, under another's key, cut short, twice without a crash."""
+    """Messages missing, never requested, under a wrong or another's key, cut short, or twice without a crash."""
     assert any(seen in text_ for text_ in judge(arrived=arrived).violations)

@@ -1,7 +1,6 @@
-"""The clock jumps, an hour and a year, forwards and backwards, while the service works.
+"""The clock jumps, an hour and a year, forwards and backwards, while the service runs.
 
-It is Python's own clock that is shifted: what the usual tool, libfaketime 0.9.10, puts below a whole process makes
-`clock_nanosleep` and with it `time.sleep` fail.
+Python's clock is shifted: the usual tool, libfaketime 0.9.10, makes `clock_nanosleep` and so `time.sleep` fail.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from tests.conftest import Say
 from tests.fakes.process import surroundings
 from tests.fakes.tokens import ABSENT
 from tests.proofs.clients import Clients, asks
-from tests.proofs.crashes import judged, restart, settled
+from tests.proofs.crashes import drained, judged, restart
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 
@@ -36,7 +35,7 @@ _HOUR, _YEAR = 3600, 365 * 86_400
 async def test_a_clock_that_jumps_costs_no_message(
     offset: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """With messages waiting and under way, the clock jumps: all that was acknowledged is delivered, once, and soon."""
+    """The clock jumps while messages wait and are sent: all that was acknowledged is delivered once, and soon."""
     log = asks(300, rng)
     async with surroundings(tmp_path) as around:
         around.bearer = {"Authorization": f"Bearer {around.token(iat=ABSENT, exp=around.forger.now + 3 * _YEAR)}"}
@@ -50,7 +49,7 @@ async def test_a_clock_that_jumps_costs_no_message(
             _set(tmp_path, offset)
             await asking
             around.slack.always(None)
-            await settled(service, database)
+            await drained(service, database)
             findings = judged(around, log, database)
     say(f"{waiting} waiting at the jump: {findings}")
     assert findings.violations == []
@@ -61,7 +60,7 @@ async def test_a_clock_that_jumps_costs_no_message(
 async def test_a_clock_that_is_set_costs_nothing_over_a_restart_either(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """The clock goes back an hour, the process dies, and the next one starts by that clock: nothing waits for it."""
+    """The clock goes back an hour and the service restarts: no delivery waits for the old time."""
     log = asks(300, rng)
     async with surroundings(tmp_path) as around:
         around.bearer = {"Authorization": f"Bearer {around.token(iat=ABSENT, exp=around.forger.now + 3 * _YEAR)}"}
@@ -76,9 +75,9 @@ async def test_a_clock_that_is_set_costs_nothing_over_a_restart_either(
             crash = await restart(service, database)
             await asking
             around.slack.always(None)
-            await settled(service, database)
+            await drained(service, database)
             findings = judged(around, log, database, [crash])
-    say(f"{len(crash.held)} in flight at the crash: {findings}")
+    say(f"{len(crash.in_flight)} in flight at the crash: {findings}")
     assert findings.violations == []
 
 
@@ -86,14 +85,14 @@ async def test_a_clock_that_is_set_costs_nothing_over_a_restart_either(
 async def test_on_a_shared_database_the_server_s_clock_counts(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """A process on a machine whose clock is a year ahead works as all others do, by the server's time."""
+    """A process whose clock is a year ahead goes by the database server's time like all others."""
     log = asks(20, rng)
     async with surroundings(tmp_path) as around:
         around.bearer = {"Authorization": f"Bearer {around.token(iat=ABSENT, exp=around.forger.now + 3 * _YEAR)}"}
         _set(tmp_path, _YEAR)
         async with serving(around, database, "shifted_clock", SHIFT=str(tmp_path / "shift")) as service:
             await Clients(service, log).run()
-            await settled(service, database)
+            await drained(service, database)
             findings = judged(around, log, database)
         instants = [row.at for row in database.read("SELECT at FROM events UNION ALL SELECT at FROM attempts")]
     say(f"{findings}, written down as of {max(instants) - time.time():+.1f} s from now at the latest")

@@ -1,4 +1,4 @@
-"""Death at every point on the way of a request, from before its transaction to after the record of its delivery."""
+"""A crash at every point of a request's life, from before its transaction to after its delivery is recorded."""
 
 import asyncio
 import random
@@ -11,14 +11,14 @@ import pytest
 from tests.conftest import Say
 from tests.fakes.process import EndedError, ServiceProcess, surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.crashes import Crash, drained, judged
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import ACCEPTING, INSERTS, SENDING, made, program, serving
 
 from assistance.sandbox.slack import Fault
 
 _SLOW = 0.2
-"""Seconds that Slack takes: it has room for fewer than come in, so that most are leased from the store."""
+"""Seconds that Slack takes: fewer are sent than accepted, so that most are leased from the store."""
 
 
 @pytest.mark.parametrize("points", [ACCEPTING, SENDING], ids=["accepting", "sending"])
@@ -27,7 +27,7 @@ _SLOW = 0.2
 async def test_death_at_any_point_loses_nothing(
     points: tuple[str, ...], rounds: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """Wherever the process dies, what was acknowledged is delivered, and nothing arrives that was not stored."""
+    """Wherever the process crashes, what was acknowledged is delivered, and nothing arrives that is not stored."""
     if rounds == 1:
         points = tuple(set(points) - set(rng.sample(INSERTS, len(INSERTS) - 1)))
     order = rng.sample([*points] * rounds, len(points) * rounds)
@@ -42,7 +42,7 @@ async def test_death_at_any_point_loses_nothing(
             service.program = program(database)
             await service.start()
             await asking
-            await settled(service, database)
+            await drained(service, database)
         finally:
             asking.cancel()
             await service.kill()
@@ -60,14 +60,14 @@ async def _death(service: ServiceProcess, database: Database, point: str, number
         assert await service.ended() == -signal.SIGKILL, f"{point}: {service.complaint()}"
     except TimeoutError:
         pytest.fail(f"{point} was never reached")
-    return Crash(database.held(), time.time(), 0)
+    return Crash(database.in_flight(), time.time(), 0)
 
 
 @ONE_IN_CI
 async def test_death_between_the_bytes_sent_and_the_answer_sends_once_more_under_the_same_key(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """A message that Slack has taken, but not said so before the kill, arrives a second time and can be known again."""
+    """A message that Slack has accepted but not confirmed before the crash arrives twice, with the same key."""
     log = asks(1, rng)
     log[0].topic = "sales"
     async with surroundings(tmp_path) as around, serving(around, database) as service:
@@ -75,9 +75,9 @@ async def test_death_between_the_bytes_sent_and_the_answer_sends_once_more_under
         await Clients(service, log).run()
         (first,) = await around.slack.arrived(1)
         await service.kill()
-        crash = Crash(database.held(), time.time(), await service.start())
+        crash = Crash(database.in_flight(), time.time(), await service.start())
         second = (await around.slack.arrived(2))[1]
-        await settled(service, database)
+        await drained(service, database)
         findings = judged(around, log, database, [crash])
     say(str(findings))
     assert findings.violations == []

@@ -1,4 +1,4 @@
-"""`kill -9` of one process among several on one PostgreSQL: the others go on, and nothing is lost."""
+"""`kill -9` of one of several processes on one PostgreSQL: the others go on, and nothing is lost."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from tests.conftest import Say
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.crashes import Crash, drained, judged
 from tests.proofs.databases import Database, postgresql
 from tests.proofs.launch import fleet
 from tests.proofs.sinks import copies
@@ -21,15 +21,15 @@ from assistance.sandbox.slack import Fault
 
 LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
 FIGURE = 1.0
-"""Seconds after the end of a lease within which what a dead dispatcher held has arrived."""
+"""Seconds after the end of a lease within which a dead dispatcher's deliveries have arrived."""
 MACHINE = 2.0
-"""Seconds by which a busy machine may be later."""
+"""Seconds more that a busy machine may take."""
 
 pytestmark = pytest.mark.timeout(300)
 
 
 def _held(database: Database, service: ServiceProcess) -> frozenset[str]:
-    """The keys of what this process has leased."""
+    """The keys of the deliveries that this process has leased."""
     rows = database.read(
         "SELECT request_id, n FROM deliveries WHERE state = 'sending' AND lease_owner LIKE :owner",
         owner=f"%:{service.pid}:%",
@@ -38,7 +38,7 @@ def _held(database: Database, service: ServiceProcess) -> frozenset[str]:
 
 
 async def _busy(dispatchers: Sequence[ServiceProcess], database: Database) -> ServiceProcess:
-    """One that is sending something, as long as anything is owed."""
+    """A process that has leases, while any delivery is owed."""
     while await asyncio.to_thread(database.owed):
         for service in dispatchers:
             if await asyncio.to_thread(_held, database, service):
@@ -47,15 +47,15 @@ async def _busy(dispatchers: Sequence[ServiceProcess], database: Database) -> Se
 
 
 async def _fall(service: ServiceProcess, database: Database) -> Crash:
-    """Kill it, and say what it held."""
+    """Kill it; the keys that it had leased."""
     at = time.time()
     await service.kill()
     return Crash(_held(database, service), at, 0)
 
 
 def _late(around: Surroundings, crash: Crash) -> float:
-    """Seconds from the kill until the last of what was held had arrived again."""
-    since = [copy.at for copy in copies(around) if copy.key in crash.held and copy.at > crash.ready_at]
+    """Seconds from the kill until the last of these keys has arrived again."""
+    since = [copy.at for copy in copies(around) if copy.key in crash.in_flight and copy.at > crash.ready_at]
     return max(since, default=crash.ready_at) - crash.ready_at
 
 
@@ -65,7 +65,7 @@ def _late(around: Surroundings, crash: Crash) -> float:
 async def test_the_others_go_on_when_one_is_killed(
     total: int, rounds: int, postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """API and dispatcher die in turn under load: clients find the other API, and nothing acknowledged is lost."""
+    """API and dispatcher are killed alternately under load: clients use the other API, nothing acknowledged is lost."""
     database = postgresql(postgres.at(postgres.migrated()))
     log, crashes, starts = asks(total, rng), [], []
     async with surroundings(tmp_path, keep=2 * total) as around, fleet(around, database, of_each=2) as ships:
@@ -81,21 +81,21 @@ async def test_the_others_go_on_when_one_is_killed(
             crashes.append(await _fall(dispatcher, database))
             starts.append(await asyncio.gather(api.start(), dispatcher.start()))
             await asking
-        await settled(ships.dispatchers[0], database, within=60)
+        await drained(ships.dispatchers[0], database, within=60)
         findings = judged(around, log, database, crashes)
-    held = [len(crash.held) for crash in crashes]
-    say(f"{rounds} kills of an API and {rounds} of a dispatcher: {findings}, in flight {held[1::2][:20]}")
+    in_flight = [len(crash.in_flight) for crash in crashes]
+    say(f"{rounds} kills of an API and {rounds} of a dispatcher: {findings}, in flight {in_flight[1::2][:20]}")
     say(f"both ready again after {[round(max(both), 1) for both in starts][:20]} s")
     assert findings.violations == []
     assert all(ask.acknowledged for ask in log if ask.key)
-    assert not any(held[::2])
+    assert not any(in_flight[::2])
 
 
 @pytest.mark.parametrize("leases", [(), pytest.param((30.0, ()), marks=LONG)], ids=["calm", "real"])
 async def test_what_a_dead_dispatcher_held_goes_out_soon_after_its_lease(
     leases: tuple[Any, ...], postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """The other dispatcher takes it up within a second of the lease's end, not at its next round of housekeeping."""
+    """The other dispatcher sends within a second after the lease's end, not only at its next housekeeping."""
     database = postgresql(postgres.at(postgres.migrated()), *leases)
     lease = database.takeover
     log = asks(5, rng)
@@ -108,9 +108,9 @@ async def test_what_a_dead_dispatcher_held_goes_out_soon_after_its_lease(
         crashes = [await _fall(max(ships.dispatchers, key=lambda each: len(_held(database, each))), database)]
         around.slack.always(None)
         other = next(each for each in ships.dispatchers if each.running)
-        await settled(other, database, within=lease + 60)
+        await drained(other, database, within=lease + 60)
         findings, late = judged(around, log, database, crashes), _late(around, crashes[0])
-    say(f"{len(crashes[0].held)} held by the dead: there after {late:.2f} s, goal {lease + FIGURE:g} s; {findings}")
-    assert crashes[0].held
+    say(f"{len(crashes[0].in_flight)} in flight: delivered after {late:.2f} s, goal {lease + FIGURE:g} s; {findings}")
+    assert crashes[0].in_flight
     assert late < lease + FIGURE + MACHINE
     assert findings.violations == []

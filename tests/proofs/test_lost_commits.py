@@ -1,4 +1,4 @@
-"""The answer to a commit gets lost on its way from PostgreSQL, again and again, under load."""
+"""PostgreSQL's answers to commits are lost on the network, repeatedly, under load."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ from tests.fakes.lossy import LossyProxy
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ROUTING, surroundings
 from tests.proofs.clients import Clients, asks
-from tests.proofs.crashes import judged, settled
+from tests.proofs.crashes import drained, judged
 from tests.proofs.databases import postgresql
 from tests.proofs.launch import serving
 
 LONG = [pytest.mark.long, pytest.mark.timeout(1800)]
-# Without a pace to share, what is accepted is leased in the same commit: then its lost answer leaves a lease behind.
+# Without a shared pace, an accept also leases its deliveries: a lost answer then leaves a lease behind.
 UNPACED = ROUTING.replace("[pricing@example.com], pace: 1000/s", "[pricing@example.com]")
 
 pytestmark = pytest.mark.timeout(300)
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 async def test_a_lost_answer_to_a_commit_costs_no_request(
     losses: int, of: str, postgres: Postgres, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """Whatever the commit was of: who tries again with the key finds the request, and nothing is lost or sent twice."""
+    """Whatever was committed: a retry with the key finds the request, and nothing is lost or sent twice."""
     url = postgres.at(postgres.migrated())
     proxy, database, total = LossyProxy(url, of), postgresql(url), 60 * (losses + 1)
     log = asks(total, rng)
@@ -44,7 +44,7 @@ async def test_a_lost_answer_to_a_commit_costs_no_request(
             proxy.lose.set()
             await until(lambda: not proxy.lose.is_set(), within=60)
         await asking
-        await settled(service, database, within=60)
+        await drained(service, database, within=60)
         findings = judged(around, log, database)
         reasons = Counter(line["reason"] for line in service.log("store_unavailable"))
     proxy.close()

@@ -1,4 +1,4 @@
-"""More than the service can do: what it takes it keeps, the rest is told so at once, and then all is as before."""
+"""More load than the service can take: it keeps what it accepts, refuses the rest at once, and then recovers."""
 
 import asyncio
 import json
@@ -14,14 +14,14 @@ import pytest
 from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.databases import ONE_IN_CI, Database
-from tests.proofs.flood import Stretch, Told
+from tests.proofs.flood import Outcome, Stretch
 from tests.proofs.launch import serving
 from tests.proofs.load import percentile
 
 pytestmark = pytest.mark.alone
 TIMES = 5
 CALM = 50
-"""Asks a second that are no trouble to any machine."""
+"""Requests a second that every machine can take."""
 ROUTING = """
 channels:
   sales-slack: {{type: slack, token: env:SLACK_TOKEN, channel: C0SALES, api_url: {slack}}}
@@ -37,7 +37,7 @@ Content-Length: {length}\r
 \r
 {body}"""
 BODY = '{"topic": "sales", "description": "I would like to talk to somebody about a hundred licences."}'
-Flood = Callable[[Stretch], Awaitable[Told]]
+Flood = Callable[[Stretch], Awaitable[Outcome]]
 LONG = pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(600)])
 
 
@@ -46,9 +46,9 @@ LONG = pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(600)])
 async def test_who_asks_too_much_at_once_is_told_so_and_nothing_else_suffers(
     seconds: int, tmp_path: Path, database: Database, say: Say
 ):
-    """Five times what it can do, from more connections than it lets in: 201 or 503, nothing in between.
+    """Five times its capacity, from more connections than it allows: every answer is 201 or 503.
 
-    What was acknowledged is stored, each once, and right after it everybody is served again.
+    What was acknowledged is stored once, and right after the overload every request is served.
     """
     async with (
         surroundings(tmp_path, ROUTING) as around,
@@ -62,26 +62,26 @@ async def test_who_asks_too_much_at_once_is_told_so_and_nothing_else_suffers(
         after = await flood(Stretch(5, connections=64, rate=CALM))
         again = await flood(flat_out)
         stored = database.read("SELECT count(*) AS number FROM requests")[0].number
-    peaks = _goodput(before), _goodput(again)  # the machine is not as fast at all times
+    peaks = _goodput(before), _goodput(again)  # the machine's speed varies
     share = _goodput(over) / mean(peaks)
     say(f"asked {TIMES} x its peak of {peaks[0]:.0f}/s, later {peaks[1]:.0f}/s: goodput {share:.0%} of their mean")
     say(f"goal 80 %; {_times(over)}")
     say(f"{over.unsent} more found no connection of 2,000; right after, at {CALM}/s: {_times(after)}")
     assert set(over.answers) == {"201", "503"}
     every = first, before, over, after, again
-    assert [set(told.answers) for told in (before, after, again)] == [{"201"}] * 3
-    assert [told.lost for told in every] == [0] * len(every)
-    assert stored == sum(len(told.answers["201"]) for told in every)
+    assert [set(outcome.answers) for outcome in (before, after, again)] == [{"201"}] * 3
+    assert [outcome.lost for outcome in every] == [0] * len(every)
+    assert stored == sum(len(outcome.answers["201"]) for outcome in every)
     assert percentile(after.answers["201"][-CALM:], 99) < 0.25
     assert share > 0.6
 
 
-def _goodput(told: Told) -> float:
-    return len(told.answers["201"]) / told.seconds
+def _goodput(outcome: Outcome) -> float:
+    return len(outcome.answers["201"]) / outcome.seconds
 
 
-def _times(told: Told) -> str:
-    return ", ".join(_latencies(status, seconds) for status, seconds in sorted(told.answers.items()))
+def _times(outcome: Outcome) -> str:
+    return ", ".join(_latencies(status, seconds) for status, seconds in sorted(outcome.answers.items()))
 
 
 def _latencies(status: str, seconds: Sequence[float]) -> str:
@@ -92,8 +92,8 @@ def _latencies(status: str, seconds: Sequence[float]) -> str:
 @asynccontextmanager
 async def flooding(
     service: ServiceProcess, around: Surroundings
-) -> AsyncIterator[Callable[[Stretch], Awaitable[Told]]]:
-    """A process that asks."""
+) -> AsyncIterator[Callable[[Stretch], Awaitable[Outcome]]]:
+    """The process that sends the load."""
     ask = ASK.format(bearer=around.bearer["Authorization"], length=len(BODY), body=BODY)
     program = sys.executable, "-m", "tests.proofs.flood", str(service.port), ask
     flood = await asyncio.create_subprocess_exec(
@@ -103,9 +103,9 @@ async def flooding(
     assert flood.stdout is not None
     says, hears = flood.stdout, flood.stdin
 
-    async def run(stretch: Stretch) -> Told:
+    async def run(stretch: Stretch) -> Outcome:
         hears.write(json.dumps(asdict(stretch)).encode() + b"\n")
-        return Told(**json.loads(await says.readline()))
+        return Outcome(**json.loads(await says.readline()))
 
     try:
         yield run

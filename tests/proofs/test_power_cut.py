@@ -1,4 +1,4 @@
-"""The power is cut under load: what was acknowledged is on the disk. A kill finds none of what this finds."""
+"""The power is cut under load: what was acknowledged is on the disk. A kill cannot show this."""
 
 import random
 from pathlib import Path
@@ -16,7 +16,7 @@ LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
 async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
     cuts: int, disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """Nothing acknowledged is lost when everything is gone that had not reached the disk."""
+    """Nothing acknowledged is lost when everything that was not flushed is lost."""
     findings = await over_power_cuts(sqlite(disk.path), disk, tmp_path, cuts, rng)
     say(f"{cuts} power cuts: {findings}")
     assert findings.violations == []
@@ -25,7 +25,7 @@ async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
 async def test_the_power_cut_finds_a_database_that_does_not_wait_for_the_disk(
     disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """With `synchronous=NORMAL` planted, acknowledged requests are lost, and the proof says so."""
+    """With the planted `synchronous=NORMAL`, acknowledged requests are lost, and the checker finds it."""
     findings = await over_power_cuts(sqlite(disk.path), disk, tmp_path, 1, rng, "normal_sync")
     say(f"planted synchronous=NORMAL, 1 power cut: {findings}")
     assert findings.lost

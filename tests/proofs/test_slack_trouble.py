@@ -1,4 +1,4 @@
-"""Slack down, hanging, limiting: whoever asks notices nothing, and everything arrives when Slack is back."""
+"""Slack is down, hangs or limits: bots are answered as before, and everything arrives when Slack is back."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, Surroundings, surroundings
 from tests.proofs.clients import Ask, asks
-from tests.proofs.crashes import judged, settled
+from tests.proofs.crashes import drained, judged
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 from tests.proofs.load import Phase, steadily
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.alone
 RATE = 100
 RETRY_AFTER = 2
 CONCURRENCY = 16
-"""Sends at once in one lane: so many may be on their way when Slack first says 429."""
+"""Concurrent sends of one lane: that many may be under way at Slack's first 429."""
 LONG = pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(600)])
 
 TROUBLE = {"limiting": Fault(retry_after=RETRY_AFTER), "hanging": Fault(hang=True), "down": None}
@@ -33,20 +33,20 @@ TROUBLE = {"limiting": Fault(retry_after=RETRY_AFTER), "hanging": Fault(hang=Tru
 async def test_trouble_at_slack_is_not_felt_by_who_asks(
     trouble: str, seconds: int, tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """Every ask is answered 201 as fast as before, none is sent before `Retry-After`, all are delivered afterwards."""
+    """Every request gets 201 as fast as before; nothing is sent before `Retry-After`, all is delivered after it."""
     log = asks(RATE * (seconds + 2), rng)
     for ask in log:
         ask.topic = "sales"
     async with surroundings(tmp_path, keep=4 * len(log)) as around, serving(around, database) as service:
         before, during = await _phases(service, trouble, log[: 2 * RATE], log[2 * RATE :])
         began = asyncio.get_running_loop().time()
-        await settled(service, database, within=60)
-        drained = asyncio.get_running_loop().time() - began
+        await drained(service, database, within=60)
+        later = asyncio.get_running_loop().time() - began
         findings = judged(around, log, database)
         calls = around.slack.calls
     change = during.typical_p99() - before.typical_p99()
     say(f"before: {before}; during: {during}")
-    say(f"p99 of the median second {change * 1000:+.1f} ms, goal 10 % or 5 ms; all delivered {drained:.1f} s later")
+    say(f"p99 of the median second {change * 1000:+.1f} ms, goal 10 % or 5 ms; all delivered {later:.1f} s later")
     say(str(findings))
     assert set(before.statuses) == set(during.statuses) == {201}
     assert change < before.typical_p99() + 0.05
@@ -69,14 +69,14 @@ async def _phases(
 
 
 async def _mend(around: Surroundings) -> None:
-    """Slack is well again, and what hung in it is cut off."""
+    """Slack works again, and calls that hang in it are cut off."""
     around.slack.always(None)
     await around.slack.down()
     await around.slack.up()
 
 
 def _too_soon(calls: Sequence[SlackCall]) -> list[str]:
-    """Calls that came although Slack had said not to; those that were on their way at the first 429 could not know."""
+    """Calls that came before `Retry-After` was over, without those under way at the first 429."""
     found = []
     frozen_until, on_their_way = 0.0, 0
     for last, call in pairwise(calls):

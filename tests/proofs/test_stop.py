@@ -1,4 +1,4 @@
-"""Start and end: soon ready, small when idle, and an end that loses nothing."""
+"""Start and end: ready soon, small when idle, and a stop loses nothing."""
 
 import asyncio
 import random
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import Say
 from tests.fakes.process import ServiceProcess, surroundings
-from tests.proofs.clients import Ask, asks, tell
-from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.clients import Ask, asks, send
+from tests.proofs.crashes import Crash, drained, judged
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import made, serving
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.alone
 
 @ONE_IN_CI
 async def test_it_is_ready_soon_and_small_when_idle(tmp_path: Path, database: Database, say: Say):
-    """Ready well before a deployment grows impatient, and small enough for the smallest machine."""
+    """Ready long before a deployment's time-out, and small enough for the smallest machine."""
     async with surroundings(tmp_path) as around:
         async with serving(around, database) as warm:
             await warm.kill()
@@ -36,7 +36,7 @@ async def test_it_is_ready_soon_and_small_when_idle(tmp_path: Path, database: Da
 
 @ONE_IN_CI
 async def test_sigterm_under_load_keeps_every_promise(tmp_path: Path, database: Database, rng: random.Random, say: Say):
-    """Whoever was answered 201 while the service was ending is there afterwards; the exit code is 0."""
+    """What was answered 201 while the service was stopping is stored; the exit code is 0."""
     log = asks(20_000, rng)
     async with surroundings(tmp_path, keep=2 * len(log)) as around, serving(around, database) as service:
         bots = [asyncio.create_task(_until_refused(service, log[number::8])) for number in range(8)]
@@ -48,34 +48,36 @@ async def test_sigterm_under_load_keeps_every_promise(tmp_path: Path, database: 
         code = await service.ended()
         took = time.monotonic() - began
         await asyncio.gather(*bots)
-        waiting, held = database.owed(), database.held()
+        waiting, in_flight = database.owed(), database.in_flight()
         await service.start()
-        await settled(service, database)
+        await drained(service, database)
         asked = [ask for ask in log if ask.tries]
         failures = Counter(type(ask.failure).__name__ for ask in asked if ask.failure)
         findings = judged(around, asked, database)
-    say(f"ended with {code} after {took:.1f} s, {waiting} still owed, {len(held)} held: {findings}, {dict(failures)}")
+    say(
+        f"ended with {code} after {took:.1f} s, {waiting} owed, {len(in_flight)} in flight: {findings} {dict(failures)}"
+    )
     assert (code, not_ready) == (0, 503)
-    assert held == frozenset()
+    assert in_flight == frozenset()
     assert findings.violations == []
     assert service.complaint() == ""
 
 
 async def _until_refused(service: ServiceProcess, log: list[Ask]) -> None:
     for ask in log:
-        await tell(service, ask)
+        await send(service, ask)
         if ask.status is None:
             return
 
 
 @ONE_IN_CI
 async def test_a_second_sigterm_ends_at_once(tmp_path: Path, database: Database, rng: random.Random, say: Say):
-    """Whoever is in a hurry says it twice, and reads of it; what was acknowledged is delivered after the next start."""
+    """A second SIGTERM ends it at once and is logged; what was acknowledged is delivered after the next start."""
     log = asks(20, rng)
     async with surroundings(tmp_path) as around, serving(around, database) as service:
         await around.slack.down()
         for ask in log:
-            await tell(service, ask)
+            await send(service, ask)
         service.signal(signal.SIGTERM)
         await service.logged("stopping")
         service.signal(signal.SIGTERM)
@@ -83,12 +85,12 @@ async def test_a_second_sigterm_ends_at_once(tmp_path: Path, database: Database,
         code = await service.ended()
         took = time.monotonic() - began
         last = service.log()[-1]["event"]
-        held = database.held()
+        in_flight = database.in_flight()
         await around.slack.up()
         await service.start()
-        await settled(service, database)
-        findings = judged(around, log, database, [Crash(held, 0, 0)])
-    say(f"ended with {code} after {took:.2f} s, {len(held)} in flight: {findings}")
+        await drained(service, database)
+        findings = judged(around, log, database, [Crash(in_flight, 0, 0)])
+    say(f"ended with {code} after {took:.2f} s, {len(in_flight)} in flight: {findings}")
     assert took < 1
     assert (code, last) == (0, "stopped_at_once")
     assert findings.violations == []

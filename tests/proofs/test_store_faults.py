@@ -1,4 +1,4 @@
-"""A disk that is full, a disk whose word cannot be trusted, a file that somebody else has."""
+"""A full disk, a failing fsync, and a database file that another process uses."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import Say
 from tests.fakes.process import EndedError, ServiceProcess, surroundings
-from tests.proofs.clients import Clients, asks, tell
-from tests.proofs.crashes import Crash, judged, settled
+from tests.proofs.clients import Clients, asks, send
+from tests.proofs.crashes import Crash, drained, judged
 from tests.proofs.databases import sqlite
 from tests.proofs.launch import made, serving
 
@@ -23,7 +23,7 @@ _SYNCS = "fsync,fdatasync,msync"
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MB in memory; the proof is skipped where none can be mounted."""
+    """A file system of 8 MB in memory; where none can be mounted the proof is skipped."""
     path = tmp_path / "small"
     path.mkdir()
     if sys.platform != "linux" or os.geteuid() != 0:
@@ -39,7 +39,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_full_disk_is_said_and_survived(small_disk: Path, tmp_path: Path, rng: random.Random, say: Say):
-    """Without room the answer is 503 with `Retry-After`; with room again the same process goes on, nothing is lost."""
+    """On a full disk the answer is 503 with `Retry-After`; with room again the process goes on, nothing is lost."""
     database = sqlite(small_disk)
     log = asks(400, rng)
     async with surroundings(tmp_path) as around, serving(around, database) as service:
@@ -53,7 +53,7 @@ async def test_a_full_disk_is_said_and_survived(small_disk: Path, tmp_path: Path
             alive = await service.status("/livez")
         await service.when(service.ready)
         await Clients(service, log[300:]).run()
-        await settled(service, database)
+        await drained(service, database)
         findings = judged(around, log, database)
     say(f"{len(refused)} of 200 refused on a full disk: {findings}")
     assert {ask.status for ask in log[100:300]} <= {201, 503}
@@ -78,35 +78,35 @@ def _full(folder: Path) -> Iterator[None]:
 
 
 async def test_a_failed_fsync_ends_the_process_and_the_next_one_is_fine(tmp_path: Path, rng: random.Random, say: Say):
-    """Nobody knows what is on the disk then: that batch hears 503, the process ends with an error, the next goes on."""
+    """After it the disk's content is unknown: that batch gets 503, the process ends with an error, the next goes on."""
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
     database, log = sqlite(tmp_path), asks(60, rng)
     async with surroundings(tmp_path) as around, serving(around, database) as service:
         await Clients(service, log[:50]).run()
-        await settled(service, database)
+        await drained(service, database)
         async with _failing_syncs(service):
             for ask in log[50:]:
-                await tell(service, ask)
+                await send(service, ask)
             code = await service.ended()
         broken = service.log("store_broken")
-        crash = Crash(database.held(), 0, await service.start())
+        crash = Crash(database.in_flight(), 0, await service.start())
         again = [ask for ask in log[50:] if not ask.acknowledged]
         for ask in again:
-            await tell(service, ask)
-        await settled(service, database)
+            await send(service, ask)
+        await drained(service, database)
         findings = judged(around, log, database, [crash])
     say(f"ended with {code}, {len(broken)} line(s) about it: {findings}")
     assert code == 1
     assert broken
-    # What heard 503 may be on the disk all the same; asked again without a key, it is two requests.
+    # What got 503 may be on the disk nevertheless; repeated without a key, it is two requests.
     assert set(findings.violations) <= {f"{ask.marker} arrived under 2 keys" for ask in again}
     assert findings.acknowledged == len(log)
 
 
 @asynccontextmanager
 async def _failing_syncs(service: ServiceProcess) -> AsyncIterator[None]:
-    """From here on every sync of the process fails with EIO."""
+    """From now on every fsync of the process fails with EIO."""
     tracer = await asyncio.create_subprocess_exec(
         *("strace", "-f", "-p", str(service.pid), "-e", f"trace={_SYNCS}", "-e", f"inject={_SYNCS}:error=EIO"),
         stderr=asyncio.subprocess.PIPE,
@@ -126,7 +126,7 @@ async def _failing_syncs(service: ServiceProcess) -> AsyncIterator[None]:
 
 
 async def test_a_second_process_on_the_same_file_is_refused_in_one_line(tmp_path: Path, say: Say):
-    """Two writers would harm each other: the second says who has the file, and ends; the first notices nothing."""
+    """Two writers would damage the file: the second names the first and ends; the first goes on."""
     database = sqlite(tmp_path)
     async with surroundings(tmp_path) as around, serving(around, database) as first:
         second = made(around, database, name="second")

@@ -1,4 +1,4 @@
-"""Anybody may send a token of a key that nobody knows: it costs nobody else anything."""
+"""Tokens with an unknown key, which anyone can send, slow down no other caller."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ RATE = 50
 async def test_an_unknown_key_while_the_issuer_hangs_delays_nobody(
     tmp_path: Path, database: Database, rng: random.Random, say: Say
 ):
-    """While one stranger waits for an issuer that does not answer, all others are answered as before."""
+    """While a caller with an unknown key waits for an issuer that hangs, all others are answered as before."""
     log = asks(5 * RATE, rng)
     async with surroundings(tmp_path) as around, serving(around, database) as service:
         await steadily(service, log[:RATE], RATE)

@@ -1,4 +1,4 @@
-"""A process that stands still for longer than its lease, and then goes on as if nothing had been."""
+"""A process that is stopped for longer than its lease, and then goes on."""
 
 import random
 import signal
@@ -10,15 +10,15 @@ from typing import Any
 from sqlalchemy import Row
 from tests.conftest import Say
 from tests.fakes.process import surroundings
-from tests.proofs.clients import asks, tell
-from tests.proofs.crashes import settled
+from tests.proofs.clients import asks, send
+from tests.proofs.crashes import drained
 from tests.proofs.databases import ONE_IN_CI, Database
 from tests.proofs.launch import serving
 
 from assistance.sandbox.slack import Fault
 
 HANG = 4.0
-"""Seconds until the sleeper has its answer: longer than the lease of `short_leases` and a takeover."""
+"""Seconds until the stopped process has its answer: longer than a lease of `short_leases` and a takeover."""
 
 
 async def _overtaken(
@@ -32,12 +32,12 @@ async def _overtaken(
         around = await opened.enter_async_context(surroundings(folder))
         sleeper = await opened.enter_async_context(serving(around, database, *plants, name="sleeper"))
         around.slack.script(Fault(hang=HANG, status=500))
-        await tell(sleeper, ask)
+        await send(sleeper, ask)
         await around.slack.called(1)
         sleeper.signal(signal.SIGSTOP)
-        # Not before, or it could be the one that has leased it.
+        # Not before, or it could lease the delivery first.
         other = await opened.enter_async_context(serving(around, database, *plants, name="other"))
-        await settled(other, database)
+        await drained(other, database)
         before = _stored(database)
         sleeper.signal(signal.SIGCONT)
         await sleeper.logged(says)
@@ -59,7 +59,7 @@ def _stored(database: Database) -> Sequence[Row[Any]]:
 
 
 async def test_a_late_writer_changes_nothing(tmp_path: Path, database: Database, rng: random.Random, say: Say):
-    """Stopped in mid-send, overtaken by another process, woken up: what it has to say then is not written."""
+    """Stopped while sending, its lease taken over by another process, continued: its late outcome is not recorded."""
     before, after, copies = await _overtaken(tmp_path, database, rng, "late_outcome_ignored")
     say(f"{before[0].state} with fence {before[0].fence}, then {after[0].state} with {after[0].fence}; {copies} copy")
     assert before[0].state == "delivered"
@@ -69,7 +69,7 @@ async def test_a_late_writer_changes_nothing(tmp_path: Path, database: Database,
 
 @ONE_IN_CI
 async def test_the_stall_finds_a_store_without_fences(tmp_path: Path, database: Database, rng: random.Random, say: Say):
-    """With the fence taken out, the late writer overwrites what has been delivered, and the proof says so."""
+    """Without the fence, the late outcome overwrites the delivery, and the check above finds it."""
     before, after, _ = await _overtaken(tmp_path, database, rng, "delivery_retrying", "no_fence")
     say(f"planted no fence: {before[0].state}, then {after[0].state}")
     assert after != before

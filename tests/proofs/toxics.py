@@ -1,4 +1,4 @@
-"""A service that reaches something only through a toxic proxy, and what is done to the bytes meanwhile."""
+"""A service that reaches one of its servers only through a toxic proxy, and the toxics for it."""
 
 import random
 from collections import Counter
@@ -16,12 +16,12 @@ from tests.proofs.launch import serving
 from assistance.model import Outcome, Reason
 
 SPLIT = 700
-"""Bytes: no message passes whole once a connection is cut off within so many."""
+"""Connections are cut after fewer bytes than this, and so than any message has."""
 
 
 @dataclass(frozen=True)
 class Spell:
-    """A stretch of trouble; `cut` brings whatever cannot be undone for those connections, `down` refuses new ones."""
+    """Toxics for some time. `down`: connections are refused; `forget`: silent ones stay silent for ever."""
 
     requests: Callable[[random.Random], Toxic] = lambda _rng: Toxic()
     answers: Callable[[random.Random], Toxic] = lambda _rng: Toxic()
@@ -43,14 +43,14 @@ SPELLS = {
 
 
 async def cast(proxy: ToxicProxy, spell: Spell, rng: random.Random) -> None:
-    """Let the trouble begin."""
+    """Begin the spell."""
     proxy.spoil(requests=spell.requests(rng), answers=spell.answers(rng))
     if spell.down:
         await proxy.down()
 
 
 async def lift(proxy: ToxicProxy, spell: Spell) -> None:
-    """Let the trouble end."""
+    """End the spell."""
     proxy.heal(forget=spell.forget)
     if spell.down:
         await proxy.up()
@@ -60,14 +60,14 @@ async def lift(proxy: ToxicProxy, spell: Spell) -> None:
 async def troubled(
     leg: str, around: Surroundings, database: Database, rng: random.Random
 ) -> AsyncIterator[tuple[ServiceProcess, ToxicProxy]]:
-    """A service whose way to `leg` leads through a proxy, well as yet."""
+    """A service that reaches `leg` through a proxy, without toxics at first."""
     connect, settings = _detour(leg, around, database)
     async with ToxicProxy(connect, rng) as proxy, serving(around, database, **settings(proxy.port)) as service:
         yield service, proxy
 
 
 def _detour(leg: str, around: Surroundings, database: Database) -> tuple[Connect, Callable[[int], dict[str, str]]]:
-    """Where the proxy leads, and the settings by which the service comes to its port."""
+    """The proxy's target, and the settings that lead the service to the proxy's port."""
     if leg == "postgresql":
         connect, url = through(database.url)
         return connect, lambda port: {"ASSISTANCE_DATABASE_URL": url(port)}
@@ -85,13 +85,13 @@ def _detour(leg: str, around: Surroundings, database: Database) -> tuple[Connect
 
 
 def doubtful(database: Database) -> list[frozenset[str]]:
-    """For each try of which nobody knows whether the message was taken, its key: so often it may come again."""
+    """The key of each try whose outcome is unknown: for each, the message may arrive once more."""
     unknown = {str(reason) for reason in (Reason.TIMEOUT, Reason.CONNECTION, Reason.UNREADABLE_ANSWER)}
     rows = database.read(f"SELECT request_id, n, reason FROM attempts WHERE outcome = '{Outcome.RETRY}'")
     return [frozenset({f"{row.request_id}.{row.n}"}) for row in rows if row.reason in unknown]
 
 
 def reasons(database: Database) -> Counter[str]:
-    """How the tries have ended."""
+    """How often the tries ended in each outcome."""
     rows = database.read("SELECT outcome, reason, count(*) AS tries FROM attempts GROUP BY outcome, reason")
     return Counter({str(row.reason or row.outcome): row.tries for row in rows})

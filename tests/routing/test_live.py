@@ -11,8 +11,7 @@ from tests.routing.files import ENVIRON, GOOD
 
 from assistance.model import SystemClock
 from assistance.routing import LiveRouting, Routing, RoutingError
-from assistance.routing.live import REREAD_EVERY
-from assistance.routing.watched import LOOK_EVERY
+from assistance.routing.live import POLL_EVERY, REREAD_EVERY
 
 MORE = GOOD.replace("  pricing:\n", "  support:\n    steps:\n      - notify: [pricing-mail]\n  pricing:\n", 1)
 WRONG = GOOD.replace("notify: [pricing-mail]", "notify: [nobody]", 1)
@@ -23,8 +22,8 @@ async def watching(live: LiveRouting, clock: ManualClock) -> AsyncIterator[Calla
     """The watch runs; what comes back lets seconds pass, look by look, and returns when all is done."""
 
     async def passes(seconds: float) -> None:
-        for _ in range(round(seconds / LOOK_EVERY)):
-            clock.advance(LOOK_EVERY)
+        for _ in range(round(seconds / POLL_EVERY)):
+            clock.advance(POLL_EVERY)
             await until(lambda: clock.sleeping or task.done())
         assert not task.done()
 
@@ -200,11 +199,11 @@ async def test_a_file_that_is_still_being_written_is_left_alone(
     half = GOOD[: GOOD.index("  pricing:\n")]
     async with watching(live, clock) as passes:
         write(file, half)
-        await passes(LOOK_EVERY)
+        await passes(POLL_EVERY)
         write(file, MORE)
-        await passes(LOOK_EVERY)
+        await passes(POLL_EVERY)
         assert "pricing" in live.current.topics
-        await passes(LOOK_EVERY)
+        await passes(POLL_EVERY)
         assert "support" in live.current.topics
 
 

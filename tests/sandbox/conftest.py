@@ -43,7 +43,7 @@ def call(http: aiohttp.ClientSession) -> Call:
 
 @pytest.fixture
 def post(call: Call) -> Call:
-    """Posts a message, `hello` in `C0SALES` unless told otherwise."""
+    """Posts a message, `hello` in `C0SALES` by default."""
 
     async def send(slack: FakeSlack, **payload: Any) -> Answer:
         return await call(slack, **{"channel": "C0SALES", "text": "hello", **payload})

@@ -1,4 +1,4 @@
-"""The fake Slack when it is told to be unwell, and what is left of the messages then."""
+"""The fake Slack with faults, and what is left of the messages then."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping

@@ -46,7 +46,7 @@ def test_its_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_what_it_publishes_is_public(tmp_path: Path) -> None:
     """The JWKS holds the public numbers and nothing else of the key."""
     (entry,) = make(tmp_path).jwks()["keys"]
-    assert set(entry) == {"kty", "n", "e", "kid", "use", "alg"}
+    assert set(entry) == {"kty", "key_ops", "n", "e", "kid", "use", "alg"}
 
 
 def test_without_a_key_loading_says_so(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from assistance.telemetry import set_up_logging
 
 
 @pytest.fixture
-def told() -> Iterator[Any]:
-    """Call it to read what has been logged so far."""
+def logged() -> Iterator[Any]:
+    """Call it to read what was logged since the last call."""
     receiver, sender = os.pipe()
     logs = set_up_logging(form="json", level="debug", fd=sender)
 

@@ -68,7 +68,7 @@ async def test_an_unknown_path_and_an_unknown_method_are_problems_too():
 
 
 def test_only_the_texts_of_our_own_validators_are_passed_on():
-    """A custom error of ours says its sentence; any other kind is just not valid."""
+    """A custom error of ours has its own sentence; any other kind is just not valid."""
     problem = validation_problem(
         [
             {"type": "assistance", "loc": ("topic",), "msg": "must be one of ours"},
@@ -83,7 +83,7 @@ def test_only_the_texts_of_our_own_validators_are_passed_on():
 
 @pytest.mark.parametrize(("status", "title"), [(413, "Content Too Large"), (422, "Unprocessable Content")])
 def test_titles_are_those_of_the_standard_on_every_python(status: int, title: str):
-    """The words are those of RFC 9110, whatever this Python calls them."""
+    """They are those of RFC 9110, whatever this Python has."""
     assert json.loads(Problem(status).body("r"))["title"] == title
 
 

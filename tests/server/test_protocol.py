@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
-from tests.server.wire import Wire, application, ask, head
+from tests.fakes.clock import until
+from tests.server.wire import Wire, application, ask, head, held, post
 
+from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 
 HEADER_SECONDS = 0.3
@@ -17,7 +19,7 @@ PATIENT = 20.0
 @pytest.fixture
 async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     seconds = HEADER_SECONDS if request.node.get_closest_marker("alone") else PATIENT
-    async with serve(application(), header_seconds=seconds) as url:
+    async with serve(application(), limits=TimeLimits(header=seconds)) as url:
         wire = await Wire.open(url)
         yield wire
         await wire.close()
@@ -64,7 +66,7 @@ async def test_what_is_no_http_is_a_400_problem_with_an_id(wire: Wire, garbage: 
 
 
 async def test_an_unknown_method_is_not_called_another_version(wire: Wire):
-    """The parser cannot tell one from garbage, so the sentence says both."""
+    """The parser cannot distinguish one from garbage, so the sentence names both."""
     await wire.send(head("/plain", "FOO"))
     answer = await wire.answer()
     assert (answer.status, answer.problem["detail"]) == (400, "This is not HTTP/1.1, or its method is not known here.")
@@ -74,7 +76,7 @@ async def test_an_unknown_method_is_not_called_another_version(wire: Wire):
     ("coding", "body"), [("chunked", b"5\r\nhello\r\nnonsense\r\n"), ("gzip", b"hello"), ("identity", b"hello")]
 )
 async def test_a_body_that_cannot_be_read_is_a_400(wire: Wire, coding: str, body: bytes):
-    """A bad chunk, or a coding that is not ours, is told to the client, once, although the request was under way."""
+    """A bad chunk, or an unsupported coding, is answered once, although the request was under way."""
     await wire.send(head("/echo", "POST", f"Transfer-Encoding: {coding}") + body)
     answer = await wire.answer()
     assert (answer.status, answer.problem["type"]) == (400, "/problems/malformed-request")
@@ -89,14 +91,69 @@ async def test_garbage_within_a_body_never_ends_in_two_answers(wire: Wire):
     assert await wire.closed()
 
 
-async def test_garbage_after_a_whole_request_takes_no_answer_from_it(wire: Wire):
-    """The application has the body and may have stored it: what it has done is not called malformed."""
+async def test_garbage_after_a_complete_request_does_not_replace_its_answer(wire: Wire):
+    """The application has the body and may have stored it: its answer is sent, and then the connection is closed."""
     await wire.send(head("/echo", "POST", "Content-Length: 2") + b"hi" + b"nonsense\r\n\r\n")
+    answer = await wire.answer()
+    assert (answer.status, answer.body, answer.headers["connection"]) == (200, b"hi", "close")
+    assert await wire.closed()
+
+
+async def test_half_a_header_does_not_cost_the_answer_to_the_request_before_it():
+    """The header's deadline passes while the first answer is being made: it is sent, and the connection is closed."""
+    app, release = application(), asyncio.Event()
+    inside = held(app, release)
+    async with serve(app, limits=TimeLimits(header=HEADER_SECONDS)) as url:
+        wire = await Wire.open(url)
+        await wire.send(post(b"1", target="/held") + b"GET /pl")
+        await until(lambda: inside)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wire.closed(), HEADER_SECONDS * 2)
+        release.set()
+        answer = await wire.answer()
+        assert (answer.status, answer.body, answer.headers["connection"]) == (200, b'"done"', "close")
+        assert await wire.closed()
+        await wire.close()
+
+
+async def test_the_time_of_a_body_does_not_run_while_the_request_before_it_is_under_way():
+    """The server itself reads no more then; afterwards the body has its time, and is a 408."""
+    app, release = application(), asyncio.Event()
+    inside = held(app, release)
+    async with serve(app, limits=TimeLimits(body=HEADER_SECONDS)) as url:
+        wire = await Wire.open(url)
+        await wire.send(post(b"1", target="/held") + head("/echo", "POST", "Content-Length: 9") + b"half")
+        await until(lambda: inside)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wire.closed(), HEADER_SECONDS * 2)
+        release.set()
+        assert [(await wire.answer()).status for _ in range(2)] == [200, 408]
+        assert await wire.closed()
+        await wire.close()
+
+
+async def test_an_answer_that_comes_before_the_body_is_not_lost(wire: Wire):
+    """A client that sends megabytes all the same still reads it: the server closes its own direction first."""
+    await wire.send(head("/plain", "POST", "Transfer-Encoding: chunked"))
+    for _ in range(150):
+        await wire.send(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+    assert (await wire.answer()).status == 405
+    assert await wire.closed()
+
+
+async def test_100_continue_is_sent_only_where_the_body_is_read(wire: Wire):
+    """`Expect: 100-continue`: the gate refuses from the header alone, else the first read sends the 100."""
+    await wire.send(head("/echo", "POST", "Content-Length: 2", "Expect: 100-continue"))
+    assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await wire.send(b"hi")
+    assert (await wire.answer()).body == b"hi"
+    await wire.send(head("/echo", "POST", "Content-Length: 2000000", "Expect: 100-continue"))
+    assert (await wire.answer()).status == 413
     assert await wire.closed()
 
 
 async def test_an_upgrade_that_is_not_wanted_is_ignored(wire: Wire, caplog: pytest.LogCaptureFixture):
-    """The request is answered as if nobody had asked for another protocol, and nothing is logged about it."""
+    """The request is answered as if it had no Upgrade field, and nothing is logged about it."""
     await wire.send(head("/plain", "GET", "Connection: Upgrade", "Upgrade: websocket"))
     assert (await wire.answer()).status == 200
     assert not caplog.records
@@ -157,7 +214,7 @@ async def test_a_header_in_many_pieces_is_read(wire: Wire):
 
 
 async def test_a_trailer_adds_nothing_to_the_header(wire: Wire):
-    """Fields after a chunked body are dropped: they cannot pass for what stood at the door."""
+    """Fields after a chunked body are dropped: they cannot pass for fields of the header."""
     await wire.send(head("/echo", "POST", "Transfer-Encoding: chunked") + b"2\r\nhi\r\n0\r\nX-Request-ID: late\r\n\r\n")
     answer = await wire.answer()
     assert (answer.status, answer.body) == (200, b"hi")
@@ -165,12 +222,12 @@ async def test_a_trailer_adds_nothing_to_the_header(wire: Wire):
 
 
 @pytest.mark.alone
-async def test_slow_connections_hold_up_nobody():
+async def test_slow_connections_delay_no_other():
     """With 200 connections that send half a header, others are served at once, and the 200 are closed in time."""
-    async with serve(application(), header_seconds=2.0) as url:
+    async with serve(application(), limits=TimeLimits(header=2.0)) as url:
         slow = []
         for _ in range(200):
-            # At once: a connection that brings nothing is closed without a word.
+            # At once: a connection without a byte is closed without an answer.
             wire = await Wire.open(url)
             await wire.send(b"GET /plain HTTP/1.1\r\n")
             slow.append(wire)

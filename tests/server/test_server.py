@@ -19,7 +19,7 @@ async def test_it_leaves_signals_alone():
         assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-async def test_it_does_not_say_what_it_is_built_with():
+async def test_it_does_not_name_its_software():
     """No Server field; the date is there."""
     async with serve(application()) as url:
         answer = await ask(url, head())
@@ -65,7 +65,7 @@ async def test_what_is_under_way_is_finished_and_nothing_new_begins():
     await stopped
 
 
-async def test_a_stop_hears_out_who_has_connected():
+async def test_a_stop_answers_all_that_have_connected():
     """Who was connected by the system and not accepted yet, has just connected, or sends a header, is answered."""
     server = HttpServer(application(), listen("127.0.0.1", 0))
     await server.start()
@@ -76,7 +76,7 @@ async def test_a_stop_hears_out_who_has_connected():
     await used.send(head()[:20])
     await asyncio.sleep(0)
     with ExitStack() as queue:
-        # No turn of the loop between these and the stop, so nobody has accepted them.
+        # No iteration of the loop between these and the stop, so they are not accepted yet.
         queueing = [queue.enter_context(socket.create_connection(_address(url))) for _ in range(50)]
         for client in queueing:
             client.sendall(head())
@@ -92,7 +92,7 @@ async def test_a_stop_hears_out_who_has_connected():
     await stopped
 
 
-async def test_a_stop_waits_only_shortly_for_who_says_nothing():
+async def test_a_stop_waits_only_shortly_for_a_silent_connection():
     """A connection on which nothing comes is closed, long before the drain is over."""
     server = HttpServer(application(), listen("127.0.0.1", 0))
     await server.start()
@@ -104,7 +104,7 @@ async def test_a_stop_waits_only_shortly_for_who_says_nothing():
 
 
 async def _refused(url: str) -> None:
-    """Return once nobody is let in any more."""
+    """Return once connections are refused."""
     while True:
         try:
             await (await Wire.open(url)).close()
@@ -136,7 +136,7 @@ async def test_a_request_without_end_is_given_up_after_the_drain():
     await wire.close()
 
 
-def test_an_address_that_is_taken_is_an_os_error():
+def test_an_address_in_use_is_an_os_error():
     """Two servers on one address are refused at once."""
     with listen("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", first.getsockname()[1])

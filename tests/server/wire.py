@@ -56,7 +56,7 @@ class Wire:
         return Answer(int(status.split()[1]), headers, body)
 
     async def closed(self) -> bool:
-        """Wait until the other side has nothing more to say, and tell whether it said nothing."""
+        """Wait until the server closes; whether it sent nothing before that."""
         return await self.reader.read() == b""
 
     async def close(self) -> None:
@@ -100,7 +100,8 @@ def application(**options: Any) -> FastAPI:
 
     @app.get("/plain")
     async def plain(request: Request) -> dict[str, str]:
-        return {"path": request.url.path, "address": request.client.host if request.client else ""}
+        address = request.client.host if request.client else ""
+        return {"path": request.url.path, "address": address, "scheme": request.url.scheme}
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
@@ -121,6 +122,19 @@ def application(**options: Any) -> FastAPI:
     add_problem_handlers(app)
     protect(app, SystemClock(), **{"max_concurrency": 100, **options})
     return app
+
+
+def held(app: FastAPI, release: asyncio.Event) -> list[bool]:
+    """A route that answers when it may; the list grows with each request that is inside."""
+    inside: list[bool] = []
+
+    @app.post("/held")
+    async def hold() -> str:
+        inside.append(True)
+        await release.wait()
+        return "done"
+
+    return inside
 
 
 def _add_failures(app: FastAPI) -> None:

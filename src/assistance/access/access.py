@@ -1,4 +1,4 @@
-"""Tokens and rates at the door."""
+"""Who calls: the bearer token, and the rate limits of those who have one and of those who have none."""
 
 import structlog
 from fastapi import Request
@@ -31,21 +31,20 @@ def forbidden(scope: str) -> Problem:
 
 
 class Access:
-    """Tokens and rates at the door."""
+    """Checks the token of a request and counts it: per client with a valid token, else per address."""
 
     def __init__(self, verifier: TokenVerifier, per_client: RateLimit, per_address: RateLimit) -> None:
-        """Let in whom `verifier` knows, as often as `per_client` allows; others are counted by their address."""
         self._verifier = verifier
         self._per_client = per_client
         self._per_address = per_address
 
     async def anyone(self, request: Request) -> Principal:
-        """Whoever has a valid token."""
+        """The caller, by a valid token of any scope. Raises Problem: 401, 429, or 503 when it cannot be checked."""
         try:
             token = _token(request)
             principal = self._verifier.verify_cached(token) or await self._verifier.verify(token)
         except InvalidToken as error:
-            self._per_address.take(address_key(request.client.host if request.client else ""))
+            self._per_address.spend(address_key(request.client.host if request.client else ""))
             raise unauthorized(error.detail) from None
         except CannotVerify as error:
             log.warning("token_not_checkable", reason=error.reason)
@@ -57,7 +56,7 @@ class Access:
                 headers={"Retry-After": "5"},
             ) from None
         request.scope["state"]["client"] = principal.subject
-        self._per_client.take(principal.subject)
+        self._per_client.spend(principal.subject)
         return principal
 
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from assistance.access.access import forbidden
 from assistance.access.services import Services
 from assistance.intake import Caller
-from assistance.model import Actor
+from assistance.model import Actor, EventType, Snapshot
 from assistance.security import Principal
 from assistance.security.tokens.scopes import (
     MANAGE,
@@ -17,10 +17,12 @@ from assistance.security.tokens.scopes import (
     WORK,
     may_manage,
     may_read_all,
+    may_request,
     may_work,
     topics_for,
 )
 from assistance.server.spans import traceparent
+from assistance.store import NotFoundError
 
 
 async def services_of(request: Request) -> Services:
@@ -98,3 +100,30 @@ Requester = Annotated[Principal, Depends(requester)]
 Reader = Annotated[Principal, Depends(reader)]
 Worker = Annotated[Principal, Depends(worker)]
 Manager = Annotated[Principal, Depends(manager)]
+
+
+async def visible(services: Services, request_id: str, principal: Principal) -> Snapshot:
+    """The request, for who may read all or asked for it. Raises NotFoundError for what the caller may not see."""
+    found = await services.store.get(request_id)
+    if found is None or not (may_read_all(principal) or await _is_own(services, principal, found)):
+        raise NotFoundError(request_id)
+    return found
+
+
+async def own(services: Services, request_id: str, principal: Principal) -> Snapshot:
+    """The request, for the client that asked for it. Raises NotFoundError for that of another."""
+    found = await services.store.get(request_id)
+    if found is None or not await _is_own(services, principal, found):
+        raise NotFoundError(request_id)
+    return found
+
+
+async def _is_own(services: Services, principal: Principal, found: Snapshot) -> bool:
+    """Whether the caller asked for it, and may ask on its topic, or on one that it was on before it was rerouted."""
+    request = found.request
+    if request.client != principal.subject:
+        return False
+    if may_request(principal, request.topic):
+        return True
+    events = await services.store.time_line(request.id)
+    return any(event.type is EventType.REROUTED and may_request(principal, event.data["from"]) for event in events)

@@ -1,4 +1,4 @@
-"""Reading a body: strict JSON, so that what is stored is what was sent."""
+"""Reading a body: strict JSON, so that what is stored is what was sent; and what OpenAPI says of such a body."""
 
 import json
 from hashlib import sha256
@@ -20,29 +20,24 @@ async def read_json(request: Request) -> Any:
         raise Problem(415)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, detail="The body must not be compressed.")
+    body = await request.body()
     try:
-        # Encoding again refuses lone surrogates, which no database and no channel could carry.
-        return _parse(await request.body())
+        text = body.decode()
+        value = _strict.decode(text)
+        if "\\u" in text:
+            # Encoding again refuses lone surrogates, which no database and no channel can carry.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Problem(
             400, "Unreadable body", "The body is not valid JSON in UTF-8.", type_="/problems/unreadable-body"
         ) from None
-
-
-def _parse(body: bytes) -> Any:
-    text = body.decode()
-    if text.startswith("\ufeff"):
-        raise ValueError("a byte order mark")
-    value = _strict.decode(text)
-    if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode()
     return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is there twice")
     return found
 
 
@@ -50,12 +45,12 @@ def _refuse(constant: str) -> Never:
     raise ValueError(f"{constant} is not JSON")
 
 
-# Made once: `json.loads` makes a new one at every call that wants strictness.
+# Made once: `json.loads` would make a new one at every call.
 _strict = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
 
 
 def validate(model: type[M], value: Any) -> M:
-    """The body as the model wants it. Raises Problem 422."""
+    """The body as an instance of `model`. Raises Problem 422, naming each value that is not valid."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -63,7 +58,7 @@ def validate(model: type[M], value: Any) -> M:
 
 
 def fingerprint(value: Any) -> bytes:
-    """The same for two bodies that differ only in white space and in the order of keys."""
+    """A hash that is the same for two bodies that differ only in white space and in the sequence of keys."""
     return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 

@@ -3,19 +3,14 @@
 import math
 from ipaddress import IPv6Address, ip_address
 
-from assistance.model import Clock
+from assistance.model import Bucket, Clock
 from assistance.server.problems import Problem
 
 _MOST_CALLERS = 20_000
-# Seconds that adding up fractions may lose.
-_ROUNDING = 1e-9
 
 
 class RateLimit:
-    """A token bucket for each caller that holds one second's worth, and one request at least.
-
-    What is stored for a caller is a single instant, when its bucket will be full again (the generic cell rate
-    algorithm); the callers that were seen longest ago are forgotten first.
+    """A token bucket for each caller. Of more than `most` callers those that were idle longest are forgotten.
 
     Args:
         name: of the policy, as the answer's fields say it.
@@ -25,36 +20,33 @@ class RateLimit:
     """
 
     def __init__(self, name: str, rate: float | None, clock: Clock, *, most: int = _MOST_CALLERS) -> None:
-        """See the class."""
         self._name = name
-        self._interval = 0.0 if rate is None else 1 / rate
-        self._allowance = max(1.0, self._interval)
+        self._bucket = None if rate is None else Bucket(rate)
         self._clock = clock
         self._most = most
-        self._full_at: dict[str, float] = {}
+        self._arrivals: dict[str, float] = {}
 
-    def take(self, caller: str) -> None:
-        """Let one request of `caller` pass.
+    def spend(self, caller: str) -> None:
+        """Count one request of `caller`.
 
         Raises:
             Problem: 429 with `Retry-After`, `RateLimit` and `RateLimit-Policy`, when its bucket is empty.
         """
-        if not self._interval:
+        if self._bucket is None:
             return
         now = self._clock.monotonic()
-        full_at = max(self._full_at.pop(caller, now), now) + self._interval
-        wait = full_at - now - self._allowance
-        if wait > _ROUNDING:
-            self._full_at[caller] = full_at - self._interval
-            raise self._refusal(wait)
-        self._full_at[caller] = full_at
-        if len(self._full_at) > self._most:
-            del self._full_at[next(iter(self._full_at))]
+        arrival = self._arrivals.pop(caller, 0.0)
+        wait = self._bucket.wait(arrival, now)
+        # Put back at the end: the first one of the dictionary is the one that was idle longest.
+        self._arrivals[caller] = arrival if wait else self._bucket.spend(arrival, now)
+        if len(self._arrivals) > self._most:
+            del self._arrivals[next(iter(self._arrivals))]
+        if wait:
+            raise self._too_many(self._bucket.rate, max(1, math.ceil(wait)))
 
-    def _refusal(self, wait: float) -> Problem:
+    def _too_many(self, rate: float, seconds: int) -> Problem:
         """The answer, with the fields of draft-ietf-httpapi-ratelimit-headers-11 (structured fields)."""
-        seconds = max(1, math.ceil(wait))
-        quota, window = (math.floor(1 / self._interval), 1) if self._interval <= 1 else (1, math.ceil(self._interval))
+        quota, window = (math.floor(rate), 1) if rate >= 1 else (1, math.ceil(1 / rate))
         return Problem(
             429,
             "Too many requests",
@@ -69,14 +61,15 @@ class RateLimit:
 
 
 def address_key(address: str) -> str:
-    """What one caller without a token is known by: its IPv4 address, or its IPv6 network of 64 bits.
+    """The key of one caller without a token: its IPv4 address, or its IPv6 network of 64 bits.
 
     A single customer of an IPv6 provider has a whole such network (RFC 6177), and would otherwise have as many buckets.
+    All callers whose address cannot be read, as a proxy may forward it, share one.
     """
     try:
-        parsed = ip_address(address)
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return ""
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return parsed.exploded[:19]
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)

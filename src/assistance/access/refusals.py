@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 
 from assistance.access.access import forbidden
 from assistance.intake import UnknownCallbackError
-from assistance.model import rfc3339
+from assistance.model import claimed_by
 from assistance.routing import RoutingError, UnknownTopicError
 from assistance.security import MissingScopeError
 from assistance.server.problems import Problem, problem_response, refused, store_unavailable
@@ -44,7 +44,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 def _conflict(error: ConflictError) -> Problem:
     claim = error.claim
-    more: dict[str, Any] = {} if claim is None else {"claimed_by": {"actor": str(claim.actor), "at": rfc3339(claim.at)}}
+    more: dict[str, Any] = {} if claim is None else {"claimed_by": claimed_by(claim)}
     return Problem(409, detail=f"That cannot be done: {error}.", type_="/problems/conflict", **more)
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from assistance.access.access import Access
-from assistance.access.waiting import WaitingRoom
+from assistance.access.waiting import Waiters
 from assistance.desk import Desk
 from assistance.intake import Intake
 from assistance.model import Attempt, SteadyClock
 from assistance.routing import LiveRouting
 from assistance.store import Store
 from assistance.telemetry import Metrics
+from assistance.watch.health import ChannelAnswer
 
 TestChannel = Callable[[str], Awaitable[Attempt]]
 """Sends one marked message through a channel of the routing file and says what became of it."""
@@ -29,10 +29,10 @@ class Services:
     intake: Intake
     desk: Desk
     store: Store
-    waiting: WaitingRoom
+    waiting: Waiters
     routing: LiveRouting
     metrics: Metrics
     clock: SteadyClock
     not_ready: Callable[[], Awaitable[list[str]]]
-    channel_health: Callable[[], Awaitable[list[dict[str, Any]]]]
+    channel_health: Callable[[], Awaitable[list[ChannelAnswer]]]
     test_channel: TestChannel

@@ -1,8 +1,8 @@
-"""Holding an answer until there is news."""
+"""Long polls and streams: an answer that waits until a request changes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from starlette.types import Scope
@@ -12,39 +12,39 @@ from assistance.store import Store
 T = TypeVar("T")
 
 _SOONEST, _LATEST = 0.05, 1.0
-"""Seconds between the first two looks without being told, and at most: another process may have changed it."""
+"""Seconds between two reads without a notification, at first and at most: another process may have changed it."""
 
 
-class WaitingRoom:
-    """Where callers wait for a request to change, so many at once and until the process stops.
+class Waiters:
+    """Those who wait for a request to change, so many at once and until the process stops.
 
-    They do not count as being served (see `Gate`): whoever has a seat here costs a little memory and one look a second.
+    They do not occupy a slot of the `Gate`: each costs a little memory and one read a second.
     """
 
-    def __init__(self, store: Store, seats: int, *, keep_alive: float = 15.0) -> None:
-        """`store` tells what changes in this process; a stream says each `keep_alive` seconds that it is alive."""
+    def __init__(self, store: Store, slots: int, *, keep_alive: float = 15.0) -> None:
+        """`store` notifies of changes in this process; `keep_alive` is the longest silence of a stream, in seconds."""
         self.keep_alive = keep_alive
+        self.closed = False
+        """Whether all waits end at once, because the process stops."""
         self._store = store
-        self._free = seats
-        self._closing = asyncio.Event()
-
-    @property
-    def closed(self) -> bool:
-        """Whether nobody is kept waiting any more."""
-        return self._closing.is_set()
+        self._free = slots
+        self._changed: set[asyncio.Event] = set()
 
     def close(self) -> None:
-        """Let everybody go with what there is."""
-        self._closing.set()
+        """End all waits with what there is."""
+        self.closed = True
+        for changed in self._changed:
+            changed.set()
 
     @contextmanager
-    def seat(self, scope: Scope) -> Iterator[bool]:
-        """A seat for the caller, who leaves its place at the gate; False where none is free."""
+    def slot(self, scope: Scope) -> Iterator[bool]:
+        """A slot among the waiters, in exchange for the one of the gate; False where none is free."""
         if self._free <= 0 or self.closed:
             yield False
             return
         self._free -= 1
-        scope["state"].get("leave", _stay)()
+        if release := scope["state"].get("release"):
+            release()
         try:
             yield True
         finally:
@@ -53,34 +53,27 @@ class WaitingRoom:
     async def until(
         self,
         request_id: str,
-        look: Callable[[], Awaitable[T]],
+        read: Callable[[], Awaitable[T]],
         enough: Callable[[T], bool],
         seconds: float,
     ) -> T:
-        """What `look` gives once it is `enough`, or as it is after `seconds`."""
+        """What `read` gives once it is `enough`, or as it is after `seconds`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        # Where one process does everything, all news is told.
+        # Where one process does everything, it is notified of every change.
         pause = _LATEST if self._store.exclusive else _SOONEST
         with self._store.changes.subscribe(request_id) as changed:
-            while True:
-                changed.clear()
-                seen = await look()
-                left = deadline - loop.time()
-                if enough(seen) or left <= 0 or self.closed:
-                    return seen
-                await self._news(changed, min(left, pause))
-                pause = min(2 * pause, _LATEST)
-
-    async def _news(self, changed: asyncio.Event, seconds: float) -> None:
-        """Return when it has changed, when the room closes, or after `seconds`."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (changed, self._closing)]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-
-def _stay() -> None:
-    """There is no gate."""
+            self._changed.add(changed)
+            try:
+                while True:
+                    # Lost wake-up: clear before reading, or a change in between goes unnoticed.
+                    changed.clear()
+                    found = await read()
+                    left = deadline - loop.time()
+                    if enough(found) or left <= 0 or self.closed:
+                        return found
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), min(left, pause))
+                    pause = min(2 * pause, _LATEST)
+            finally:
+                self._changed.discard(changed)

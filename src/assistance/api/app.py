@@ -8,15 +8,16 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from assistance import __version__
-from assistance.access.refusals import add_refusal_handlers
+from assistance.access.refusals import add_refusal_handlers, problem_of
 from assistance.access.services import Services
-from assistance.api import ask, deliveries, docs, events, followups, health, operations, requests, topics, work
-from assistance.api.openapi.document import describe
+from assistance.api import ask, deliveries, docs, events, health, operations, requests, topics, work
+from assistance.api.openapi import describe
 from assistance.api.shortcut import ShortCut
+from assistance.intake import Ask
 from assistance.model import Clock
-from assistance.server.body import BODY_SECONDS, BodyLimits
 from assistance.server.envelope import Envelope
 from assistance.server.gate import Gate
 from assistance.server.problems import add_problem_handlers
@@ -25,7 +26,9 @@ from assistance.server.spans import Discreet, untraced
 _DESCRIPTION = """When a customer asks a bot for a person, the bot makes one call: `POST /assistance`.
 
 Every error is a problem document (RFC 9457). Each path answers with and without a slash at its end."""
-_ROUTES = (ask, requests, followups, events, work, operations, deliveries, topics)
+_ROUTES = (ask, requests, events, work, operations, deliveries, topics)
+_BODIES = (Ask, work.Words, work.Destination, operations.ExplainBody, deliveries.Replay)
+"""What endpoints read by hand, for the OpenAPI document."""
 _TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced}
 
 
@@ -66,7 +69,7 @@ def build_api(
         on_answer=services.metrics.answered,
         on_refusal=partial(ask.count_refusal, services.metrics),
     )
-    describe(app, lambda: services.routing.current)
+    describe(app, lambda: services.routing.current, _BODIES)
     return app
 
 
@@ -95,18 +98,18 @@ def protect(
     accepts: bool = True,
     max_concurrency: int,
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
-    body_seconds: float = BODY_SECONDS,
     on_answer: Callable[[int | None], None] = lambda _status: None,
     on_refusal: Callable[[Scope], None] = lambda _scope: None,
 ) -> None:
     """Put the layers around `app`.
 
     They stand inside of FastAPI's own telemetry, so that what they log belongs to the request's span, and outside of
-    everything that is ours. `scope["state"]` then has `request_id`; who authenticates adds `client`, for the log. A
-    process that `accepts` takes asks by the short cut.
+    everything that is ours. `scope["state"]` then has `request_id`; authentication adds `client`, for the log. A
+    process that `accepts` has the short cut.
     """
-    app.add_middleware(BodyLimits, seconds=body_seconds)
     if accepts:
-        app.add_middleware(ShortCut, path="/assistance", method="POST", endpoint=ask.ask, body_seconds=body_seconds)
-    app.add_middleware(Gate, max_concurrency=max_concurrency, trusted_proxies=trusted_proxies)
-    app.add_middleware(Envelope, clock=clock, on_answer=on_answer, on_refusal=on_refusal)
+        app.add_middleware(ShortCut, path="/assistance", endpoint=ask.ask)
+    if trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(network) for network in trusted_proxies])
+    app.add_middleware(Gate, max_concurrency=max_concurrency)
+    app.add_middleware(Envelope, clock=clock, problem_of=problem_of, on_answer=on_answer, on_refusal=on_refusal)

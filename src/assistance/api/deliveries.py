@@ -1,34 +1,32 @@
-"""For operators: what is stuck, and sending it again."""
+"""For operators: deliveries with their tries, what is stuck, and sending it again."""
 
-import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from assistance.access.callers import Here, Manager, actor_of, manager
 from assistance.access.json_body import described, read_json, validate
-from assistance.api.openapi.responses import documented
-from assistance.api.openapi.schemas import DeliveryAnswer, OwedPage
-from assistance.api.operations import delivery_shown
-from assistance.api.paging import DeliveryCursor, delivery_cursor, next_link, read_delivery_cursor
-from assistance.api.parameters import Moment, Name
-from assistance.api.requests import RequestId
+from assistance.api.openapi import documented
+from assistance.api.parameters import (
+    DeliveryKey,
+    Limit,
+    Moment,
+    Name,
+    RequestId,
+    json_answer,
+    page_answer,
+    parse_key,
+)
 from assistance.desk import MOST_REPLAYED, Replayed
-from assistance.model import State, rfc3339, rfc3339_or_none
+from assistance.model import Attempt, Delivery, Kind, Outcome, State, rfc3339, rfc3339_or_none
 from assistance.routing import parse_moment
-from assistance.store import AGAIN, STUCK, DeliveryFilter, Owed
-
-_KEY = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.([1-9][0-9]{0,4}))?")
+from assistance.store import AGAIN, STUCK, DeliveryFilter, NotFoundError, Owed
 
 routes = APIRouter(tags=["operation"], dependencies=[Depends(manager)])
-
-
-def _key(value: str) -> str:
-    if not _KEY.fullmatch(value):
-        raise PydanticCustomError("assistance", "must be the id of a request, or of a delivery: REQUEST.N")
-    return value.lower()
 
 
 def _sendable(value: State) -> State:
@@ -50,7 +48,7 @@ class Replay(BaseModel):
     model_config = ConfigDict(json_schema_extra=_GIVEN, extra="forbid")
 
     ids: Annotated[
-        list[Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{_KEY.pattern}$"})]] | None,
+        list[DeliveryKey] | None,
         Field(min_length=1, max_length=MOST_REPLAYED, description="Ids of requests, or of deliveries: REQUEST.N."),
     ] = None
     channel: Name | None = None
@@ -66,19 +64,75 @@ class Replay(BaseModel):
 
     def selection(self) -> DeliveryFilter:
         """The deliveries that fit."""
-        named = [match.groups() for each in self.ids or () if (match := _KEY.fullmatch(each))]
+        named = [parse_key(each) for each in self.ids or ()]
         return DeliveryFilter(
             MOST_REPLAYED,
             frozenset({self.state}),
             self.channel,
             None if self.since is None else parse_moment(self.since),
             None if self.ids is None else frozenset(request_id for request_id, n in named if n is None),
-            None if self.ids is None else frozenset((request_id, int(n)) for request_id, n in named if n is not None),
+            None if self.ids is None else frozenset((request_id, n) for request_id, n in named if n is not None),
         )
 
 
+class OwedAnswer(TypedDict):
+    """A delivery of any request; `id` is what `/-/replay` takes.
+
+    `created_at` is when the request was accepted; the channel's `retry_for` counts from `owed_since`.
+    """
+
+    id: str
+    request_id: str
+    n: int
+    channel: str
+    kind: Kind
+    state: State
+    attempts: int
+    last_error: str | None
+    next_attempt_at: str | None
+    created_at: str
+    owed_since: str
+
+
+class OwedPage(TypedDict):
+    """A page of deliveries, those of the newest request first."""
+
+    data: list[OwedAnswer]
+    next_cursor: str | None
+
+
+class TryAnswer(TypedDict):
+    """One try to deliver; `seconds` is how long it took, `answer` the start of the provider's, redacted."""
+
+    at: str
+    seconds: float
+    outcome: Outcome
+    reason: str | None
+    code: str | None
+    answer: str | None
+
+
+class DeliveryAnswer(TypedDict):
+    """One message owed to one channel, with its tries."""
+
+    n: int
+    channel: str
+    kind: Kind
+    state: State
+    tries: list[TryAnswer]
+    next_attempt_at: str | None
+
+
+class DeliveryList(TypedDict):
+    """Everything owed for a request."""
+
+    data: list[DeliveryAnswer]
+
+
 @routes.get(
-    "/-/deliveries", response_model=None, responses=documented(401, 403, 422, 503, ok=OwedPage, tells={200: ["Link"]})
+    "/-/deliveries",
+    response_model=None,
+    responses=documented(401, 403, 422, 503, ok=OwedPage, headers={200: ["Link"]}),
 )
 async def stuck(
     request: Request,
@@ -87,23 +141,21 @@ async def stuck(
     state: State | None = None,
     channel: Name | None = None,
     since: Moment | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: DeliveryCursor = None,
+    limit: Limit = 50,
+    cursor: Annotated[DeliveryKey | None, Query(description="The `next_cursor` of the page before.")] = None,
 ) -> Response:
     """What is stuck, the newest request first: failed, parked and retrying deliveries, or those of one state."""
+    last, n = (None, None) if cursor is None else parse_key(cursor)
     selection = DeliveryFilter(
         limit + 1,
         STUCK if state is None else frozenset({state}),
         channel,
         None if since is None else parse_moment(since),
-        after=read_delivery_cursor(cursor),
+        after=None if last is None else (last, n or 0),
     )
     found = await services.store.deliveries(selection)
-    last = found[limit - 1].delivery if len(found) > limit else None
-    following = delivery_cursor(last.request_id, last.n) if last else None
-    headers = {"Link": next_link(request, following)} if following else {}
-    body = {"data": [owed_shown(each) for each in found[:limit]], "next_cursor": following}
-    return Response(to_json(body), 200, headers, "application/json")
+    following = found[limit - 1].delivery.key if len(found) > limit else None
+    return page_answer(request, [_owed(each) for each in found[:limit]], following)
 
 
 @routes.post(
@@ -114,9 +166,21 @@ async def stuck(
 )
 async def replay(request: Request, principal: Manager, services: Here) -> Response:
     """Send deliveries again, the oldest first, a thousand at most; `more` says whether to ask again."""
-    wanted = validate(Replay, await read_json(request))
-    sent = await services.desk.replay(wanted.selection(), actor_of(principal), dry_run=wanted.dry_run)
-    return Response(to_json(sent), media_type="application/json")
+    body = validate(Replay, await read_json(request))
+    return json_answer(await services.desk.replay(body.selection(), actor_of(principal), dry_run=body.dry_run))
+
+
+@routes.get(
+    "/assistance/{request_id}/deliveries",
+    response_model=None,
+    responses=documented(401, 403, 404, 503, ok=DeliveryList),
+)
+async def of_request(request_id: RequestId, services: Here) -> Response:
+    """Everything owed for a request, with every try."""
+    found = await services.store.tries(request_id)
+    if not found:
+        raise NotFoundError(request_id)
+    return json_answer({"data": [_delivery(*each) for each in found]})
 
 
 @routes.post(
@@ -128,12 +192,32 @@ async def retry(
     request_id: RequestId, n: Annotated[int, Path(ge=1, le=32_767)], principal: Manager, services: Here
 ) -> Response:
     """Send one delivery again, now, with its old key; a failed request is accepted anew."""
-    retried = await services.desk.retry(request_id, n, actor_of(principal))
-    return Response(to_json(delivery_shown(*retried)), media_type="application/json")
+    return json_answer(_delivery(*await services.desk.retry(request_id, n, actor_of(principal))))
 
 
-def owed_shown(owed: Owed) -> dict[str, Any]:
-    """A delivery of whatever request, ready for JSON."""
+def _delivery(delivery: Delivery, tries: Sequence[Attempt]) -> DeliveryAnswer:
+    return {
+        "n": delivery.n,
+        "channel": delivery.channel,
+        "kind": delivery.kind,
+        "state": delivery.state,
+        "tries": [_try(each) for each in tries],
+        "next_attempt_at": rfc3339_or_none(delivery.next_attempt_at),
+    }
+
+
+def _try(attempt: Attempt) -> TryAnswer:
+    return {
+        "at": rfc3339(attempt.at),
+        "seconds": round(attempt.seconds, 3),
+        "outcome": attempt.outcome,
+        "reason": attempt.reason,
+        "code": attempt.code,
+        "answer": attempt.answer,
+    }
+
+
+def _owed(owed: Owed) -> OwedAnswer:
     delivery = owed.delivery
     return {
         "id": delivery.key,

@@ -11,15 +11,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
+from typing_extensions import TypedDict
 
-from assistance.access.callers import Here, Reader
+from assistance.access.callers import Here, Reader, visible
 from assistance.access.conditions import prefers
 from assistance.access.services import Services
-from assistance.api.openapi.fields import takes, told
-from assistance.api.openapi.responses import documented
-from assistance.api.openapi.schemas import EventList
-from assistance.api.requests import RequestId, visible
-from assistance.model import Event, Snapshot, State, rfc3339
+from assistance.api.openapi import carries, documented, takes
+from assistance.api.parameters import RequestId, json_answer
+from assistance.model import Event, EventType, Snapshot, State, rfc3339
 from assistance.server.problems import Problem, problem_response
 from assistance.store import OVER, StoreUnavailableError
 
@@ -32,11 +31,28 @@ _STILL_HERE = b":\n\n"
 
 routes = APIRouter(tags=["assistance"])
 
+
+class EventAnswer(TypedDict):
+    """One thing that happened; `actor` is null where the service did it."""
+
+    sequence: int
+    type: EventType
+    timestamp: str
+    actor: str | None
+    data: dict[str, Any]
+
+
+class EventList(TypedDict):
+    """The time line."""
+
+    data: list[EventAnswer]
+
+
 _ANSWERS = documented(401, 403, 404, 503, ok=EventList)
 _ANSWERS[200]["content"] = {_STREAM: {"schema": {"type": "string"}}}
 _ANSWERS[204] = {
-    "description": "No stream: the request is over, and `Last-Event-ID` was the last there was to say.",
-    "headers": told("X-Request-ID"),
+    "description": "No stream: the request is over, and `Last-Event-ID` names its last event.",
+    "headers": carries("X-Request-ID"),
 }
 
 
@@ -48,20 +64,19 @@ _ANSWERS[204] = {
 )
 async def events(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
     """What happened to it. With `Accept: text/event-stream` as it happens, from `Last-Event-ID` on."""
-    seen = await visible(services, request_id, principal)
+    snapshot = await visible(services, request_id, principal)
     if not prefers(request, _STREAM, "application/json"):
-        found = await services.store.time_line(seen[0].id)
-        return Response(to_json({"data": [_shown(event) for event in found]}), media_type="application/json")
+        return json_answer({"data": [_event(each) for each in await services.store.time_line(request_id)]})
     last = _last_event_id(request)
-    if _all_said(seen) and last >= seen[0].sequence:
-        # A browser comes back after any other answer.
+    if _is_complete(snapshot) and last >= snapshot.request.sequence:
+        # A browser connects again after any other answer.
         return Response(None, 204)
     seconds = min(_LONGEST, principal.expires_at - services.clock.machine.now())
-    return _Stream(services, _told(services, seen[0].id, last, seconds))
+    return _Stream(services, _events(services, request_id, last, seconds))
 
 
 class _Stream(StreamingResponse):
-    """Events while they happen, for whoever finds a seat."""
+    """Events while they happen, if there is a slot among the waiters; else 503."""
 
     media_type = _STREAM
 
@@ -70,21 +85,21 @@ class _Stream(StreamingResponse):
         self._waiting = services.waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._waiting.seat(scope) as seated:
-            if seated:
+        with self._waiting.slot(scope) as free:
+            if free:
                 await super().__call__(scope, receive, send)
             else:
-                await problem_response(_no_seat(), scope)(scope, receive, send)
+                await problem_response(_no_slot(), scope)(scope, receive, send)
 
 
-async def _told(services: Services, request_id: str, last: int, seconds: float) -> AsyncIterator[bytes]:
+async def _events(services: Services, request_id: str, last: int, seconds: float) -> AsyncIterator[bytes]:
     waiting, loop = services.waiting, asyncio.get_running_loop()
     deadline = loop.time() + seconds
 
     async def look() -> tuple[bool, list[Event]]:
-        seen = await services.store.get(request_id)
-        if seen is None or seen[0].sequence <= last:
-            return seen is None or _all_said(seen), []
+        snapshot = await services.store.get(request_id)
+        if snapshot is None or snapshot.request.sequence <= last:
+            return snapshot is None or _is_complete(snapshot), []
         return False, await services.store.time_line(request_id, last)
 
     yield _COME_BACK
@@ -95,26 +110,25 @@ async def _told(services: Services, request_id: str, last: int, seconds: float) 
             return
         for event in news:
             last = event.sequence
-            yield b"id: %d\ndata: %s\n\n" % (last, to_json(_shown(event)))
+            yield b"id: %d\ndata: %s\n\n" % (last, to_json(_event(event)))
         if ended or waiting.closed:
             return
         if not news:
             yield _STILL_HERE
 
 
-def _all_said(seen: Snapshot) -> bool:
-    """Whether the request is over and nothing of it is on its way: what may come later is no news to a customer."""
-    request, owed = seen
-    return request.status in OVER and all(delivery.state not in _UNDER_WAY for delivery in owed)
+def _is_complete(snapshot: Snapshot) -> bool:
+    """Whether the request is over and nothing of it is on its way: a later event would say nothing to a customer."""
+    return snapshot.request.status in OVER and all(each.state not in _UNDER_WAY for each in snapshot.deliveries)
 
 
 def _last_event_id(request: Request) -> int:
-    """The event that the client has seen last; what is not one of our ids is as good as none."""
+    """The number of the last event that the client has, 0 for none and for what is no id of ours."""
     text = request.headers.get("last-event-id", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004
 
 
-def _no_seat() -> Problem:
+def _no_slot() -> Problem:
     return Problem(
         503,
         "Too busy",
@@ -124,7 +138,7 @@ def _no_seat() -> Problem:
     )
 
 
-def _shown(event: Event) -> dict[str, Any]:
+def _event(event: Event) -> EventAnswer:
     return {
         "sequence": event.sequence,
         "type": event.type,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from assistance.access.callers import Here, anyone, pinger
-from assistance.api.openapi.responses import documented
+from assistance.api.openapi import documented
 from assistance.server.problems import Problem
 from assistance.telemetry import CONTENT_TYPE
 
@@ -15,7 +15,7 @@ routes = APIRouter(tags=["health"])
 """What every process answers."""
 
 heartbeats = APIRouter(tags=["health"], prefix="/heartbeat")
-"""For a bot that tries its token."""
+"""For a bot that checks its token."""
 
 
 class Health(BaseModel):
@@ -55,7 +55,7 @@ async def heartbeat() -> Response:
     "/private", status_code=204, dependencies=[Depends(anyone)], responses=documented(401, 503, no_content=True)
 )
 async def private() -> Response:
-    """The service takes the token."""
+    """The token is valid."""
     return Response(status_code=204)
 
 
@@ -63,5 +63,5 @@ async def private() -> Response:
     "/scoped", status_code=204, dependencies=[Depends(pinger)], responses=documented(401, 403, 503, no_content=True)
 )
 async def scoped() -> Response:
-    """The service takes the token and finds the scope `ping` in it."""
+    """The token is valid and has the scope `ping`."""
     return Response(status_code=204)

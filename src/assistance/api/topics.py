@@ -1,18 +1,33 @@
 """`GET /topics`: what a bot may ask for."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
-from pydantic_core import to_json
+from typing_extensions import TypedDict
 
 from assistance.access.callers import Anyone, Here
-from assistance.api.openapi.responses import documented
-from assistance.api.openapi.schemas import TopicList
+from assistance.api.openapi import documented
+from assistance.api.parameters import json_answer
 from assistance.model import rfc3339_or_none
 from assistance.routing import Topic, expected_response
 from assistance.security.tokens.scopes import may_read_all, topics_for
 
 routes = APIRouter(tags=["assistance"])
+
+
+class TopicAnswer(TypedDict):
+    """What a bot may ask for."""
+
+    topic: str
+    title: str
+    description: str
+    open_now: bool
+    next_open_at: str | None
+    expected_response: str | None
+
+
+class TopicList(TypedDict):
+    """The topics that this token may use."""
+
+    data: list[TopicAnswer]
 
 
 @routes.get("/topics", response_model=None, responses=documented(401, 503, ok=TopicList))
@@ -21,11 +36,10 @@ async def topics(principal: Anyone, services: Here) -> Response:
     allowed = None if may_read_all(principal) else topics_for(principal)
     now = services.clock.now()
     found = services.routing.current.topics.values()
-    shown = [_topic(topic, now) for topic in found if allowed is None or topic.name in allowed]
-    return Response(to_json({"data": shown}), media_type="application/json")
+    return json_answer({"data": [_topic(each, now) for each in found if allowed is None or each.name in allowed]})
 
 
-def _topic(topic: Topic, now: float) -> dict[str, Any]:
+def _topic(topic: Topic, now: float) -> TopicAnswer:
     return {
         "topic": topic.name,
         "title": topic.title,

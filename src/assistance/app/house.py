@@ -17,7 +17,7 @@ from assistance import __version__
 from assistance.access.access import Access
 from assistance.access.limits import RateLimit
 from assistance.access.services import Services
-from assistance.access.waiting import WaitingRoom
+from assistance.access.waiting import Waiters
 from assistance.api.app import build_api
 from assistance.app import development
 from assistance.desk import Desk
@@ -27,8 +27,7 @@ from assistance.model import Attempt, Clock, SteadyClock, SystemClock, uuid7
 from assistance.outgoing import Http
 from assistance.routing import LiveRouting, parse_hours
 from assistance.security import Jwks, KeySource, TokenVerifier
-from assistance.security.tokens.jwks import PATIENCE
-from assistance.security.tokens.source import MAX_BYTES
+from assistance.security.tokens.jwks import MAX_BYTES, PATIENCE
 from assistance.settings import Settings
 from assistance.store import Store, open_store
 from assistance.telemetry import Metrics, Tracing, set_up_metrics, set_up_tracing
@@ -64,7 +63,7 @@ class House:
     metrics: Metrics
     tracing: Tracing
     health: Health
-    waiting: WaitingRoom
+    waiting: Waiters
     dispatcher: Dispatcher | None
     backlog: BacklogWatch
     auditor: Auditor
@@ -92,7 +91,7 @@ async def open_house(
         opened.push_async_callback(asyncio.to_thread, store.close)
         http = await opened.enter_async_context(Http(tracing=tracing.provider))
         dispatcher = None if role is Role.API else _dispatcher(store, http, clock, metrics, tracing)
-        waiting = WaitingRoom(store, settings.max_concurrency)
+        waiting = Waiters(store, settings.max_concurrency)
         house = House(
             settings=settings,
             clock=clock,

@@ -1,4 +1,4 @@
-"""Which time this process goes by, see docs/decisions/0007-clocks.md."""
+"""The clock of this process: docs/decisions/0007-clocks.md."""
 
 from contextlib import suppress
 
@@ -13,7 +13,7 @@ _EVERY = 10.0
 
 
 class TimeKeeping:
-    """Processes that share a server all go by its clock; elsewhere the next one learns by which clock this one went."""
+    """Processes that share a PostgreSQL server follow its clock; with SQLite, the next process continues this one's."""
 
     def __init__(self, store: Store, clock: SteadyClock) -> None:
         """`clock` is the house's."""
@@ -21,13 +21,13 @@ class TimeKeeping:
         self._clock = clock
 
     async def begin(self) -> None:
-        """Before anything is planned: go on where the process before was stopped."""
+        """Before anything is planned: continue the clock of the process before."""
         machine = self._clock.machine
         with suppress(StoreUnavailableError):
             if not self._store.exclusive:
                 self._clock.follow(await self._store.clock_offset(machine.now), at_once=True)
-            elif moved := await self._store.resume(machine.now()):
-                log.warning("clock_was_set", seconds=round(moved, 3))
+            elif jump := await self._store.resume(machine.now()):
+                log.warning("clock_was_set", seconds=round(jump, 3))
 
     async def run(self) -> None:
         """Keep time until cancelled."""
@@ -37,7 +37,7 @@ class TimeKeeping:
             await self._clock.sleep(_EVERY)
 
     async def keep(self) -> None:
-        """Agree with the server, or let the next process know."""
+        """Follow the server's clock, or store this one for the next process."""
         machine = self._clock.machine
         if self._store.exclusive:
             await self._store.note_clocks(Clocks(self._clock.now(), machine.now()))

@@ -20,7 +20,7 @@ from assistance.model import (
     one_line,
     readable,
 )
-from assistance.outgoing import Http, Reply, redact
+from assistance.outgoing import Http, HttpResponse, redact
 from assistance.settings import Secret
 
 # https://docs.slack.dev/reference/block-kit/blocks; the limit over all blocks is observed, not published (13,200).
@@ -88,17 +88,17 @@ class Slack(Channel):
 
     async def _call(self, http: Http, method: str, payload: dict[str, Any]) -> dict[str, Any]:
         url = f"{str(self.api_url).rstrip('/')}/{method}"
-        reply = await http.post(url, json=payload, bearer=self.token, cap=_ANSWER)
-        said = reply.json()
+        response = await http.post(url, json=payload, bearer=self.token, cap=_ANSWER)
+        said = response.json()
         if said["ok"] is not True:
-            raise _verdict(said, reply, self.token)
+            raise _verdict(said, response, self.token)
         return said
 
 
 _UNFURLED = {"unfurl_links": False, "unfurl_media": False, "mrkdwn": False}
 
 
-def _verdict(said: dict[str, Any], reply: Reply, token: Secret) -> Verdict:
+def _verdict(said: dict[str, Any], response: HttpResponse, token: Secret) -> Verdict:
     """What `ok: false` means. An error that nobody knows yet is tried again: a message is not lost to a new word."""
     error = redact(str(said["error"]))
     if not _ERROR_NAME.fullmatch(error):
@@ -106,8 +106,8 @@ def _verdict(said: dict[str, Any], reply: Reply, token: Secret) -> Verdict:
         error = "no_name_of_an_error"
     known = "restricted_action" if error.startswith("restricted_action") else error
     kind, reason = _BY_ERROR.get(known, (TryLater, Reason.OTHER))
-    answer = redact(reply.body.decode(errors="replace"), [token.reveal()])
-    return kind(reason, reply.retry_after if kind is TryLater else None, code=error, answer=answer)
+    answer = redact(response.body.decode(errors="replace"), [token.reveal()])
+    return kind(reason, response.retry_after if kind is TryLater else None, code=error, answer=answer)
 
 
 def _words(message: Message) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`assistance check` and `assistance explain`: what the routing file says."""
+"""`assistance check` and `assistance explain`."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def _counts(routing: Routing) -> str:
         ("test", len(routing.tests)),
         ("warning", len(routing.warnings)),
     )
-    # Few have callbacks or warnings; none of the others is worth a line, so it is said.
+    # Few files have callbacks or warnings: shown only where there are some.
     shown = [(name, n) for name, n in counted if n or name not in ("callback", "warning")]
     return ", ".join(f"{n} {name if n == 1 else f'{name}s'}" for name, n in shown)
 

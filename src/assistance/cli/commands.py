@@ -1,4 +1,4 @@
-"""The commands, their options and their help. What they do is imported when they run, so that `--help` is quick."""
+"""The commands, their options and their help. Each imports its code when it runs, so that `--help` is quick."""
 # ruff: noqa: PLC0415 - see above
 
 import asyncio
@@ -27,8 +27,8 @@ DeliveryState = Literal["pending", "sending", "delivered", "retrying", "parked",
 Role = Literal["all", "api", "dispatcher"]
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 - typer hands it in
-    if asked:
+def _version(given: bool) -> None:  # noqa: FBT001 - typer passes it so
+    if given:
         from assistance import __version__
 
         typer.echo(__version__)
@@ -58,7 +58,7 @@ def serve(
 
 @app.command()
 def check(file: File = None) -> None:
-    """Read the routing file, run its tests, and tell every problem with its line."""
+    """Read the routing file, run its tests, and show every problem with its line."""
     from assistance.cli.checking import check_file
 
     check_file(file)
@@ -73,7 +73,7 @@ def explain(
     ] = None,
     priority: Annotated[Literal["normal", "urgent"], typer.Option(help="How urgent.")] = "normal",
 ) -> None:
-    """Say what a request would give, and why; nothing is sent."""
+    """Show the plan for a request, and why; nothing is sent."""
     from assistance.cli.checking import explain_topic
 
     explain_topic(topic, at, priority)
@@ -89,7 +89,9 @@ def send(
     wait: Annotated[
         float | None, typer.Option(help="Seconds to wait until a person's channel has it.", min=0, max=30)
     ] = None,
-    conversation_id: Annotated[str | None, typer.Option(help="A second ask is a follow-up.", metavar="ID")] = None,
+    conversation_id: Annotated[
+        str | None, typer.Option(help="With an open request: a follow-up.", metavar="ID")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency-Key. Default: a new one.", metavar="KEY")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Show the answer as JSON.")] = False,
 ) -> None:
@@ -97,7 +99,7 @@ def send(
 
     The token: --token, ASSISTANCE_TOKEN, the development issuer where the URL is on this machine and var/ holds its
     key, or Auth0's client-credentials grant where AUTH0_DOMAIN, AUTH0_API_AUDIENCE, TEST_CLIENT_ID and
-    TEST_CLIENT_SECRET are set. Where both of these could be, the service is asked whose tokens it takes.
+    TEST_CLIENT_SECRET are set. Where both could be, the keys that the service publishes decide.
 
     It is tried three times, with the same key, when the service cannot be reached or answers 503.
     """
@@ -113,7 +115,7 @@ def make_token(
     scope: Annotated[str, typer.Option(help="Separated by spaces.")] = (
         "request-assistance ping read-assistance work-assistance manage-assistance"
     ),
-    subject: Annotated[str, typer.Option(help="Whom it speaks for.")] = "bot-1@clients",
+    subject: Annotated[str, typer.Option(help="The client that it is for.")] = "bot-1@clients",
 ) -> None:
     """Print a token of the development issuer, where var/ holds the key that `serve --dev` made."""
     from assistance.cli.tokens import development_token
@@ -131,7 +133,7 @@ def migrate() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Try every leg that the service stands on; nothing is sent to people."""
+    """Try everything that the service depends on; nothing is sent to people."""
     from assistance.cli.doctor import examine
 
     asyncio.run(examine())
@@ -191,7 +193,7 @@ def replay(
         SendableState | None, typer.Option(help="Only of this state. Default: failed.", show_choices=True)
     ] = None,
     since: Annotated[str | None, typer.Option(help="Only of requests accepted since then.", metavar="ISO8601")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and leave it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     url: Url = _HERE,
     token: Token = None,
 ) -> None:
@@ -212,7 +214,7 @@ def demo(
         Path | None, typer.Option("--dir", help="Keep the demo's files here. Default: a temporary folder.", metavar="D")
     ] = None,
 ) -> None:
-    """Start the service, ask for sales and for pricing, and show what arrived and what became of it."""
+    """Start the service, send a sales and a pricing request, and show what arrived and what happened."""
     from assistance.cli.demo import show_demo
 
     show_demo(folder)

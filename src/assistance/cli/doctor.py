@@ -17,9 +17,8 @@ from assistance.model import Verdict
 from assistance.outgoing import Http
 from assistance.routing import Routing, RoutingError, load
 from assistance.security import KeySource
-from assistance.security.tokens.jwks import PATIENCE
+from assistance.security.tokens.jwks import MAX_BYTES, PATIENCE
 from assistance.security.tokens.keys import KeySet, UnreadableKeysError
-from assistance.security.tokens.source import MAX_BYTES
 from assistance.settings import Settings, SettingsError, load_settings
 from assistance.store import StoreRefusedError, open_store
 from assistance.store.engine.migrations import current, newest
@@ -135,7 +134,7 @@ def _inspected(path: Path) -> str:
     try:
         lock(path).close()
     except StoreRefusedError as error:
-        return f"not looked at, a service is running: {error}"
+        return f"not inspected, a service is running: {error}"
     if not os.access(path, os.W_OK):
         raise StoreRefusedError(f"{path} cannot be written to")
     writing, reading = sqlite_engines(path)

@@ -2,11 +2,11 @@
 
 
 class FailedError(Exception):
-    """The command has failed; the text says why, in words that need no traceback."""
+    """The command has failed; the text is the reason, for a person."""
 
 
 def one_line(text: object) -> str:
-    """The text on one line, without what a terminal would obey: some of it comes from other machines."""
+    """The text on one line, without control characters for a terminal: some of it comes from other machines."""
     return "; ".join(filter(None, (plain(line).strip() for line in str(text).splitlines())))
 
 

@@ -11,29 +11,29 @@ from assistance.cli.failure import FailedError, one_line
 
 
 def main() -> None:
-    """Do what the command line says, and end the process."""
+    """Run the command of `sys.argv`, and exit."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what `arguments` say; the exit code. A failure is told in one line on standard error."""
+    """Run the command of `arguments`; gives the exit code. A failure is one line on standard error."""
     try:
         code = typer.main.get_command(app).main(list(arguments), prog_name="assistance", standalone_mode=False)
         sys.stdout.flush()
     except FailedError as error:
-        return _told(f"assistance: {one_line(error)}", 1)
+        return _fail(f"assistance: {one_line(error)}", 1)
     except typer.TyperException as error:
-        return _told(_wrong_usage(error), error.exit_code)
+        return _fail(_wrong_usage(error), error.exit_code)
     except BrokenPipeError:
-        # Whoever read has seen enough. Python would complain once more when it flushes at the end.
+        # The reader has closed the pipe, like `head`. Python would complain when it flushes standard output at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return _told(f"assistance: {one_line(error)}", 1)
+        return _fail(f"assistance: {one_line(error)}", 1)
     return code if isinstance(code, int) else 0
 
 
-def _told(line: str, code: int) -> int:
+def _fail(line: str, code: int) -> int:
     typer.echo(line, err=True)
     return code
 
@@ -41,5 +41,5 @@ def _told(line: str, code: int) -> int:
 def _wrong_usage(error: typer.TyperException) -> str:
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "assistance"
-    said = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")
-    return f"{command}: {said}. See {command} --help"
+    text = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")
+    return f"{command}: {text}. See {command} --help"

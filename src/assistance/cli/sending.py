@@ -12,7 +12,7 @@ from assistance.cli.service import Service, UnreachableError, accepted
 from assistance.cli.tokens import find_token
 from assistance.cli.variables import read_variables
 from assistance.model import Clock, SystemClock, uuid7
-from assistance.outgoing import Http, Reply
+from assistance.outgoing import Http, HttpResponse
 
 PAUSES = (0.5, 2.0)
 """Seconds before the second and the third try."""
@@ -24,12 +24,12 @@ _UNAVAILABLE = 503
 async def send_request(
     body: Mapping[str, str | None], *, url: str, token: str | None, wait: float | None, key: str | None, as_json: bool
 ) -> None:
-    """Ask the service at `url` for a person, and print its answer.
+    """Send the request to the service at `url`, and print its answer.
 
     Args:
-        body: what is asked; members that are None are left out.
+        body: the request; members that are None are left out.
         url: where the service answers.
-        token: None: see `tokens.find_token`.
+        token: None for one that `find_token` finds.
         wait: seconds to wait until a channel has it.
         key: the Idempotency-Key; None for a new one.
         as_json: print the answer as it came.
@@ -42,20 +42,20 @@ async def send_request(
     if wait is not None:
         # Whole seconds is all that RFC 7240 has.
         headers["Prefer"] = f"wait={math.ceil(wait)}"
-    asked = {name: value for name, value in body.items() if value is not None}
+    request = {name: value for name, value in body.items() if value is not None}
     async with Http() as http:
         secret = await find_token(token, url, "request-assistance", read_variables(), http)
-        reply = await _ask(Service(url, secret, http), asked, headers, clock, wait or 0)
+        reply = await _post(Service(url, secret, http), request, headers, clock, wait or 0)
     answer = accepted(reply)
     lines = [json.dumps(answer, indent=2)] if as_json else _shown(answer, reply, url)
     for line in lines:
         typer.echo(line)
 
 
-async def _ask(
+async def _post(
     service: Service, body: Mapping[str, str], headers: Mapping[str, str], clock: Clock, patience: float
-) -> Reply:
-    """The answer. The key makes it safe to ask again when it is unknown whether the first ask was stored."""
+) -> HttpResponse:
+    """The answer. The Idempotency-Key makes it safe to try again when it is unknown whether the request was stored."""
     for pause in PAUSES:
         try:
             reply = await service.call("POST", "/assistance", body, headers, patience)
@@ -68,8 +68,8 @@ async def _ask(
     return await service.call("POST", "/assistance", body, headers, patience)
 
 
-def _shown(answer: Mapping[str, Any], reply: Reply, url: str) -> Iterator[str]:
-    """What a person wants to know of the answer."""
+def _shown(answer: Mapping[str, Any], reply: HttpResponse, url: str) -> Iterator[str]:
+    """The answer in lines for a person."""
     yield plain(f"{answer['status']}: request {answer['id']} on {answer['topic']}, {_how(reply)}")
     yield "a person's channel has it" if answer["notified"] else "no person's channel has it yet"
     for each in answer["deliveries"]:
@@ -80,7 +80,7 @@ def _shown(answer: Mapping[str, Any], reply: Reply, url: str) -> Iterator[str]:
     yield plain(f"look again: {url.rstrip('/')}{answer['links']['self']}")
 
 
-def _how(reply: Reply) -> str:
+def _how(reply: HttpResponse) -> str:
     if "Idempotency-Replayed" in reply.headers:
         return "answered before for this key"
     return "new" if reply.status == _CREATED else "a follow-up of what is open"

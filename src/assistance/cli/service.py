@@ -8,12 +8,12 @@ from assistance.cli.failure import FailedError
 from assistance.cli.tokens import find_token
 from assistance.cli.variables import read_variables
 from assistance.model import TryLater, Verdict
-from assistance.outgoing import Http, Reply
+from assistance.outgoing import Http, HttpResponse
 from assistance.settings import Secret
 
 _SECONDS = 30.0
 _MOST = 4 * 1024 * 1024
-_NOT_TAKEN = 300
+_REFUSED = 300
 
 
 class Service:
@@ -26,17 +26,17 @@ class Service:
         self._http = http
 
     async def get(self, path: str) -> dict[str, Any]:
-        """What stands at `path`. Raises FailedError."""
+        """The document at `path`. Raises FailedError."""
         return accepted(await self.call("GET", path))
 
     async def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """What the service answers. Raises FailedError."""
+        """The answer. Raises FailedError."""
         return accepted(await self.call("POST", path, body, headers))
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, patience: float = 0
-    ) -> Reply:
-        """The answer, whatever its status; `patience` are seconds for which it may be held back.
+    ) -> HttpResponse:
+        """The answer, whatever its status; `patience`: seconds for which the service may delay it.
 
         Raises:
             UnreachableError: nothing answers.
@@ -61,7 +61,7 @@ class UnreachableError(FailedError):
 
 
 def unreachable(url: str, verdict: Verdict) -> FailedError:
-    """What to say when no answer comes from `url`."""
+    """The failure when no answer comes from `url`."""
     if verdict.code == "https_required":
         return FailedError(f"{url} is not on this machine: a token is sent over https only")
     if not isinstance(verdict, TryLater):
@@ -69,32 +69,32 @@ def unreachable(url: str, verdict: Verdict) -> FailedError:
     return UnreachableError(f"no service answers at {url}: {verdict}")
 
 
-def accepted(reply: Reply) -> dict[str, Any]:
+def accepted(reply: HttpResponse) -> dict[str, Any]:
     """The answer's JSON. Raises FailedError when it refuses, or is none."""
     try:
-        said: dict[str, Any] = reply.json()
+        answer: dict[str, Any] = reply.json()
     except Verdict:
         raise FailedError(f"the answer cannot be read: status {reply.status}, is it an Assistance API?") from None
-    if reply.status >= _NOT_TAKEN:
-        raise FailedError(_problem(said, reply.status))
-    return said
+    if reply.status >= _REFUSED:
+        raise FailedError(_problem(answer, reply.status))
+    return answer
 
 
-def _problem(said: Mapping[str, Any], status: int) -> str:
-    """A problem document (RFC 9457) in one line, with what a person may need to mend it."""
-    title, detail = said.get("title", ""), said.get("detail", "")
+def _problem(problem: Mapping[str, Any], status: int) -> str:
+    """A problem document (RFC 9457) in one line, with what a person needs to correct the call."""
+    title, detail = problem.get("title", ""), problem.get("detail", "")
     parts = [f"{status} {title}", "" if detail in ("", title) else f": {detail}"]
-    if isinstance(topics := said.get("allowed_topics"), list):
+    if isinstance(topics := problem.get("allowed_topics"), list):
         parts.append(f" (topics: {', '.join(map(str, topics))})")
-    if isinstance(errors := said.get("errors"), list):
-        told = [f"{error.get('pointer')} {error.get('detail')}" for error in errors if isinstance(error, dict)]
-        parts.append(f" ({'; '.join(told)})")
-    return f"{''.join(parts)} [request_id {said.get('request_id')}]"
+    if isinstance(errors := problem.get("errors"), list):
+        lines = [f"{error.get('pointer')} {error.get('detail')}" for error in errors if isinstance(error, dict)]
+        parts.append(f" ({'; '.join(lines)})")
+    return f"{''.join(parts)} [request_id {problem.get('request_id')}]"
 
 
 @asynccontextmanager
 async def connect(url: str, token: str | None) -> AsyncIterator[Service]:
-    """The running service at `url`, for an operator's commands; `token` None: see `find_token`.
+    """The running service at `url`, for an operator's commands; `token` None: one that `find_token` finds.
 
     Raises:
         FailedError: no service answers there, or there is no token.
@@ -102,7 +102,7 @@ async def connect(url: str, token: str | None) -> AsyncIterator[Service]:
     variables = read_variables()
     async with Http() as http:
         try:
-            # First, or one who has started no service would be sent to look for a token.
+            # First: where no service runs, "no token" would be the wrong hint.
             await http.ask("GET", f"{url.rstrip('/')}/livez", timeout=5)
         except Verdict as verdict:
             raise unreachable(url, verdict) from None

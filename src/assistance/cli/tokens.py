@@ -22,11 +22,11 @@ def development_token(scope: str, subject: str) -> str:
 
     Raises:
         FailedError: there is none.
-        typer.BadParameter: the service would take no token for `subject`.
+        typer.BadParameter: the service would accept no token for `subject`.
     """
     if not is_subject(subject):
-        said = f"must be 1 to {MAX_SUBJECT} characters, none of them a control character"
-        raise typer.BadParameter(said, param_hint="--subject")
+        rule = f"must be 1 to {MAX_SUBJECT} characters, none of them a control character"
+        raise typer.BadParameter(rule, param_hint="--subject")
     return _issuer().token(scope, subject, now=SystemClock().now())
 
 
@@ -40,14 +40,14 @@ def _issuer() -> DevelopmentIssuer:
 
 
 async def find_token(given: str | None, url: str, scope: str, variables: Mapping[str, str], http: Http) -> Secret:
-    """The token for the service at `url`; `send --help` says by which order.
+    """The token for the service at `url`; `send --help` has the order.
 
     Args:
         given: a token to use as it is.
         url: where the service answers.
         scope: what a token of the development issuer may do.
         variables: the environment.
-        http: asks Auth0, and the service whose tokens it takes.
+        http: calls Auth0, and the service for the keys that it publishes.
 
     Raises:
         FailedError: there is no token to be had.
@@ -56,7 +56,7 @@ async def find_token(given: str | None, url: str, scope: str, variables: Mapping
         return Secret("the token", found)
     auth0 = all(name in variables for name in _AUTH0)
     issuer = _issuer_here(url)
-    if issuer is not None and (not auth0 or await _takes(url, issuer, http)):
+    if issuer is not None and (not auth0 or await _publishes(url, issuer, http)):
         return Secret("the token", issuer.token(scope, "bot-1@clients", now=SystemClock().now()))
     if auth0:
         return await _auth0_token(variables, http)
@@ -76,7 +76,7 @@ def _issuer_here(url: str) -> DevelopmentIssuer | None:
         return None
 
 
-async def _takes(url: str, issuer: DevelopmentIssuer, http: Http) -> bool:
+async def _publishes(url: str, issuer: DevelopmentIssuer, http: Http) -> bool:
     """Whether the service at `url` publishes this issuer's key: only development mode does."""
     try:
         reply = await http.get(f"{url}/.well-known/jwks.json", timeout=5)
@@ -97,10 +97,10 @@ async def _auth0_token(variables: Mapping[str, str], http: Http) -> Secret:
     }
     try:
         reply = await http.ask("POST", f"{base.rstrip('/')}/oauth/token", json=grant)
-        said = reply.json()
+        answer = reply.json()
     except Verdict as verdict:
         raise FailedError(f"no token from {base}: {verdict}") from None
-    token = said.get("access_token")
+    token = answer.get("access_token")
     if reply.status != _OK or not isinstance(token, str):
-        raise FailedError(f"no token from {base}: {reply.status} {said.get('error', '')}")
+        raise FailedError(f"no token from {base}: {reply.status} {answer.get('error', '')}")
     return Secret("the token", token)

@@ -1,4 +1,4 @@
-"""What a command needs to know from the environment and `.env`, without asking for all that `serve` needs."""
+"""The environment and `.env` for commands, which need fewer settings than `serve`."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from assistance.settings import Settings, SettingsError, known_variables
 
 
 def read_variables() -> dict[str, str]:
-    """The environment over `.env`; what is empty is not set. Raises FailedError for a `.env` that is no text."""
+    """The variables of the environment and of `.env`, the environment first, without empty ones. Raises FailedError."""
     try:
         known = known_variables(os.environ, Path(".env"))
     except SettingsError as error:
@@ -21,7 +21,7 @@ def read_variables() -> dict[str, str]:
 
 
 def routing_file(variables: Mapping[str, str]) -> Path:
-    """Where the routing file is."""
+    """The path of the routing file."""
     return Path(variables.get("ASSISTANCE_CONFIG", "assistance.yaml"))
 
 
@@ -36,7 +36,7 @@ def read_routing(variables: Mapping[str, str]) -> Routing:
 
 
 def database_url(variables: Mapping[str, str]) -> str:
-    """Where the store is. Raises FailedError for a URL that cannot be one."""
+    """The URL of the store. Raises FailedError for one that cannot be."""
     name = "ASSISTANCE_DATABASE_URL"
     try:
         settings = Settings.model_validate({name: variables[name]} if name in variables else {})

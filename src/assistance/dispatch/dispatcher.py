@@ -1,19 +1,21 @@
-"""The delivery engine: leases what is due and hands it to the lanes."""
+"""The delivery engine: dequeues what is due and gives it to the lanes."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from opentelemetry.trace import Tracer
 
 from assistance.channels import Channel
-from assistance.dispatch.delivering import Deliverer
 from assistance.dispatch.housekeeping import Housekeeping, good_for
+from assistance.dispatch.lane import Lane
 from assistance.dispatch.lanes import Lanes
+from assistance.dispatch.outcome import Jitter
 from assistance.dispatch.recording import Recorder
-from assistance.dispatch.retry import Jitter
+from assistance.dispatch.sending import send
 from assistance.model import Clock
 from assistance.outgoing import Http
 from assistance.store import Dequeue, Dequeued, Lease, Store, StoreUnavailableError
@@ -23,14 +25,14 @@ log = structlog.get_logger(__name__)
 
 LEASE = 30.0
 _SOONEST, _LATEST = 0.05, 1.0
-"""Seconds between two looks into the store while much is due, and while nothing is."""
+"""Seconds between two dequeues that nothing wakes: while much is due, and while nothing is."""
 
 
 class Dispatcher:
     """Everything that goes out goes through here.
 
     Several dispatchers may share a store; each leases under its own `owner`. `is_open` says whether hours, as a
-    delivery carries them, are open at an instant.
+    delivery carries them, are open at an instant. Nothing is sent before `run`.
     """
 
     def __init__(
@@ -45,7 +47,6 @@ class Dispatcher:
         metrics: Metrics,
         tracer: Tracer,
     ) -> None:
-        """Send nothing before `run`."""
         self.lanes = Lanes()
         self._store = store
         self._clock = clock
@@ -54,21 +55,26 @@ class Dispatcher:
         self._is_open = is_open
         self._send_seconds = http.timeouts.whole
         self._due = asyncio.Event()
-        self._looking = asyncio.Lock()
+        self._dequeuing = asyncio.Lock()
         self._stopping = False
         self._stopped = asyncio.Event()
         self._beat_at = clock.monotonic()
-        self._recorder = Recorder(store, clock, self.wake)
-        self._deliverer = Deliverer(
-            self._recorder, http, clock, jitter=jitter, metrics=metrics, tracer=tracer, wake=self.wake
-        )
+        self._recorder = Recorder(store, clock, metrics=metrics, wake=self.wake)
         self._housekeeping = Housekeeping(
             store, clock, self.lanes, self._recorder, lease=self.lease, metrics=metrics, wake=self.wake
+        )
+        self._new_lane = partial(
+            Lane,
+            clock=clock,
+            send=partial(send, http=http, clock=clock, tracer=tracer),
+            recorder=self._recorder,
+            jitter=jitter,
+            wake=self.wake,
         )
 
     @property
     def seconds_since_beat(self) -> float:
-        """How long ago the loop last went round: readiness looks at it."""
+        """How long ago the loop last went round, for readiness."""
         return self._clock.monotonic() - self._beat_at
 
     @property
@@ -81,20 +87,16 @@ class Dispatcher:
         return Lease(self._owner, LEASE)
 
     def wake(self) -> None:
-        """Something may be due: look into the store."""
+        """Dequeue: something may be due. Many calls before the loop goes round are one."""
         self._due.set()
 
-    # The routing file gives the lanes.
-
     async def configure(self, channels: Mapping[str, Channel]) -> None:
-        """Send by these channels from now on; parked ones are tried again."""
+        """Send by these channels, the routing file's, from now on; parked ones are tried again."""
         if self._stopping:
             return
-        self.lanes.configure(channels, self._clock, self._deliverer, self.wake)
+        self.lanes.configure(channels, self._new_lane)
         await self._housekeeping.look_after_channels()
         self.wake()
-
-    # The loop.
 
     async def run(self) -> None:
         """Lease and send until cancelled or stopped."""
@@ -102,23 +104,24 @@ class Dispatcher:
         try:
             pause = _SOONEST
             while not self._stopping:
+                # Race: cleared before the dequeue, so that a commit which it does not see wakes the loop again.
                 self._due.clear()
                 self._beat_at = self._clock.monotonic()
-                pause = _SOONEST if await self._look() else min(pause * 2, _LATEST)
+                pause = _SOONEST if await self._dequeue() else min(pause * 2, _LATEST)
                 await self._wait(min(self._jitter(pause / 2, pause), self.lanes.opens_in))
             await self._stopped.wait()
         finally:
             housekeeping.cancel()
 
     async def stop(self) -> None:
-        """Lease nothing more, finish what has been begun, give the rest back."""
+        """Lease nothing more, finish what has been begun, release the rest."""
         self._stopping = True
         for lane in self.lanes.values():
             lane.end()
         self.wake()
         with suppress(TimeoutError):
-            # Until what is being leased has come to its lane, which gives it back.
-            async with asyncio.timeout(self._send_seconds), self._looking:
+            # Until what is being leased has come to its lane, which releases it.
+            async with asyncio.timeout(self._send_seconds), self._dequeuing:
                 pass
         await asyncio.gather(*(lane.finish(self._send_seconds) for lane in self.lanes.values()))
         self._stopped.set()
@@ -134,45 +137,45 @@ class Dispatcher:
         finally:
             timer.cancel()
 
-    async def _look(self) -> bool:
-        """Lease what is due and there is room for; whether there was anything."""
-        async with self._looking:
+    async def _dequeue(self) -> bool:
+        """Lease what is due and there is room for, and give it to the lanes; whether there was anything."""
+        async with self._dequeuing:
             try:
-                return not self._stopping and await self._take()
+                return not self._stopping and await self._fill_lanes()
             except StoreUnavailableError:
                 return False
             except Exception:
-                # Whatever it was: the other channels and the next look must not die of it.
+                # The other channels and the next dequeue go on, whatever it was.
                 log.exception("dispatch_failed")
                 return False
 
-    async def _take(self) -> bool:
-        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.ask())}
+    async def _fill_lanes(self) -> bool:
+        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.begin_dequeue())}
         probes = [lane.name for lane in self.lanes.values() if lane.may_be_probed]
         if not rooms and not probes:
             return False
         paces = {} if self._store.exclusive else self.lanes.paces(rooms)
         dequeue = Dequeue(rooms, self.lease(), self._clock.now(), self._is_open, probes, paces)
-        before, good_until = self.lanes.knowledge(), self._clock.monotonic() + good_for(LEASE)
+        before, good_until = self.lanes.versions(), self._clock.monotonic() + good_for(LEASE)
         dequeued = await self._store.dequeue(dequeue)
-        for lane in self.lanes.learn(dequeued.lanes, before):
-            await self._recorder.unpark(lane)
-        await self._hand_out(dequeued, dequeue, good_until)
+        for health in self.lanes.learn(dequeued.lanes, before):
+            await self._recorder.unpark(health)
+        self._enqueue(dequeued, rooms, good_until)
+        for name in dequeued.empty:
+            # Nothing is left on it to probe with: the next message will show whether it is mended.
+            await self._recorder.unpark(self.lanes[name].health)
         for channel, number in dequeued.parked.items():
             log.error("deliveries_parked", channel=channel, parked=number)
             self.wake()
         return bool(dequeued.jobs)
 
-    async def _hand_out(self, dequeued: Dequeued, dequeue: Dequeue, good_until: float) -> None:
+    def _enqueue(self, dequeued: Dequeued, rooms: Mapping[str, int], good_until: float) -> None:
         found = Counter(job.delivery.channel for job in dequeued.jobs)
-        for name, room in dequeue.rooms.items():
+        for name, room in rooms.items():
             self.lanes[name].more |= found[name] >= room
         for job in dequeued.jobs:
             lane = self.lanes[job.delivery.channel]
             if lane.name in dequeued.probed:
                 lane.probe(job, good_until)
             else:
-                lane.put(job, good_until)
-        for name in dequeued.empty:
-            # Nothing waits on it: the next message will show whether it is mended.
-            await self._recorder.unpark(self.lanes[name])
+                lane.enqueue(job, good_until)

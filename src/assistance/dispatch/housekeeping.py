@@ -16,12 +16,12 @@ log = structlog.get_logger(__name__)
 EVERY = 10.0
 """Seconds: a third of a lease."""
 RECOVER_EVERY = 0.5
-"""Seconds between two looks for what dead processes held, where there are others: it is late by its lease and this."""
+"""Seconds between two recoveries where there are other processes: what a dead one had leased is late by this."""
 
 GRACE = 120.0
 """Seconds for which something may wait on a channel that this process has never known.
 
-Another process has a newer routing file: it comes here within a minute, or two where a volume brings it.
+Another process may have a newer routing file, which comes here within a minute, or two where a volume brings it.
 """
 
 
@@ -31,7 +31,10 @@ def good_for(lease: float) -> float:
 
 
 class Housekeeping:
-    """Holds on to leases, takes back what dead processes held, and looks after channels that are out of order."""
+    """Renews leases, recovers those of dead processes, and looks after channels that are parked or were removed.
+
+    Nothing is done before `run`. `wake` is called when something has become due.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,6 @@ class Housekeeping:
         metrics: Metrics,
         wake: Callable[[], None],
     ) -> None:
-        """Do nothing before `run`; `wake` is called when something has become due."""
         self._store = store
         self._clock = clock
         self._lanes = lanes
@@ -55,10 +57,10 @@ class Housekeeping:
         self._strange: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Keep house until cancelled."""
+        """Go on until cancelled."""
         recover_every = EVERY if self._store.exclusive else RECOVER_EVERY
         async with asyncio.TaskGroup() as tasks:
-            # Apart: a backlog that is parked or freed may take longer than a lease.
+            # Side by side: to park or free a backlog may take longer than a lease.
             tasks.create_task(self._every(EVERY, self.renew))
             tasks.create_task(self._every(EVERY, self._sweep))
             tasks.create_task(self._every(recover_every, self._recover))
@@ -69,7 +71,7 @@ class Housekeeping:
             await self._clock.sleep(seconds)
 
     async def look_after_channels(self) -> None:
-        """Park what is due on channels out of order, free what is parked on those in order, try them; never raises."""
+        """Park what is due on channels out of order, free what is parked on the others, probe them; raises nothing."""
         await _done(self._sweep_and_try)
 
     async def _sweep_and_try(self) -> None:
@@ -77,45 +79,48 @@ class Housekeeping:
         await self._store.try_parked()
 
     async def renew(self) -> None:
-        """Hold on to what is leased; what was lost is counted, told and let go."""
-        held = tuple(job.delivery for job in self._lanes.held)
-        if held:
-            lease, began = self._lease(), self._clock.monotonic()
-            kept = await self._store.renew(Renewal(held, lease, self._clock.now()))
-            # What was settled in the meantime is not held any more, and not lost.
-            still = {job.delivery for job in self._lanes.held}.intersection(held)
-            mine = {delivery.key for delivery in still if (delivery.request_id, delivery.n) in kept}
-            self._lanes.keep(mine, began + good_for(lease.seconds))
-            if lost := {delivery.key for delivery in still} - mine:
-                self._metrics.leases_lost(len(lost))
-                log.warning("leases_lost", lost=len(lost))
-                self._lanes.lose(lost)
+        """Renew what is leased; what was lost is counted, logged and not sent."""
+        leased = tuple(job.delivery for job in self._lanes.leased)
+        if not leased:
+            return
+        lease, began = self._lease(), self._clock.monotonic()
+        renewed = await self._store.renew(Renewal(leased, lease, self._clock.now()))
+        # What was recorded in the meantime is not leased any more, and not lost.
+        still = {job.delivery for job in self._lanes.leased}.intersection(leased)
+        mine = {delivery.key for delivery in still if (delivery.request_id, delivery.n) in renewed}
+        lost = {delivery.key for delivery in still} - mine
+        if lost:
+            self._metrics.leases_lost(len(lost))
+            log.warning("leases_lost", lost=len(lost))
+        for lane in self._lanes.values():
+            lane.renewed(mine, began + good_for(lease.seconds))
+            lane.lost(lost)
 
     async def _recover(self) -> None:
-        mine = frozenset((job.delivery.request_id, job.delivery.n) for job in self._lanes.held)
+        mine = frozenset((job.delivery.request_id, job.delivery.n) for job in self._lanes.leased)
         if back := await self._store.recover(Recovery(self._clock.now(), mine)):
             log.warning("leases_taken_back", deliveries=back)
             self._wake()
 
     async def _sweep(self) -> None:
-        before = self._lanes.knowledge()
-        for lane in self._lanes.learn(await self._store.lane_states(), before):
-            await self._recorder.unpark(lane)
+        before = self._lanes.versions()
+        for health in self._lanes.learn(await self._store.lane_states(), before):
+            await self._recorder.unpark(health)
         now, waiting = self._clock.monotonic(), await self._store.waiting_channels()
         self._strange = {name: self._strange.get(name, now) for name in waiting if name not in self._lanes}
         for channel in waiting:
-            if (known := self._lanes.get(channel)) is None:
+            if (lane := self._lanes.get(channel)) is None:
                 if now - self._strange[channel] >= GRACE:
-                    await self._recorder.park_what_waits(channel, Reason.UNKNOWN_CHANNEL)
-            elif known.out_of_order is not None:
-                await self._recorder.park_what_waits(channel, known.out_of_order)
+                    await self._recorder.park_due(channel, Reason.UNKNOWN_CHANNEL)
+            elif (reason := lane.health.parked_for) is not None:
+                await self._recorder.park_due(channel, reason)
         for channel in await self._store.parked_channels():
-            if (known := self._lanes.get(channel)) is not None and known.out_of_order is None:
-                await self._recorder.unpark(known)
+            if (lane := self._lanes.get(channel)) is not None and lane.health.parked_for is None:
+                await self._recorder.unpark(lane.health)
 
 
 async def _done(job: Callable[[], Awaitable[None]]) -> None:
-    """Do it, or say that it failed: without the next round leases would end while their works are being sent."""
+    """Do it, or log that it failed: without the next round leases would end while their messages are being sent."""
     try:
         await job()
     except StoreUnavailableError as error:

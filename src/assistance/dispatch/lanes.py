@@ -1,86 +1,75 @@
-"""All lanes of a process: the routing file gives them, and the store tells them what other processes have learned."""
+"""All lanes of a process: the routing file gives them, and the store says what other processes have learned of them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from assistance.channels import Channel
-from assistance.dispatch.lane import Carrier, Lane
-from assistance.model import Clock, Reason
+from assistance.dispatch.health import LaneHealth
+from assistance.dispatch.lane import Lane
+from assistance.model import Reason
 from assistance.store import Job, LaneState, brief
 
-Knowledge = Mapping[str, int]
-"""The number of each lane's last report to the store at some moment; nothing of one that was being made."""
+Versions = Mapping[str, int | None]
+"""The `LaneHealth.version` of each lane at some moment."""
 
 
 class Lanes(dict[str, Lane]):
     """The lanes by the names of their channels.
 
-    A lane stays when its channel goes from the routing file, so that what is under way there comes to its end and the
+    A lane stays when its channel goes from the routing file, so that what is being sent comes to its end and the
     channel can come back.
     """
 
-    def configure(
-        self, channels: Mapping[str, Channel], clock: Clock, carrier: Carrier, wake: Callable[[], None]
-    ) -> None:
-        """Send by these channels and no others."""
+    def configure(self, channels: Mapping[str, Channel], new: Callable[[str, Channel], Lane]) -> None:
+        """Send by these channels and no others; `new` makes the lane of one that was not there before."""
         for name in self.keys() - channels.keys():
-            self[name].remove()
+            self[name].health.remove(removed=True)
         for name, channel in channels.items():
             if name in self:
                 self[name].change(channel)
             else:
-                self[name] = Lane(name, channel, clock, carrier=carrier, wake=wake)
+                self[name] = new(name, channel)
 
     @property
     def parked(self) -> dict[str, str]:
         """The channels that are parked, and why."""
-        return {lane.name: brief(lane.parked) for lane in self.values() if lane.parked is not None}
+        return {name: brief(lane.health.parked) for name, lane in self.items() if lane.health.parked is not None}
 
     @property
-    def held(self) -> tuple[Job, ...]:
-        """All that is leased and not yet settled."""
-        return tuple(job for lane in self.values() for job in lane.held.values())
-
-    def keep(self, keys: Collection[str], good_until: float) -> None:
-        """See `Lane.keep`."""
-        for lane in self.values():
-            lane.keep(keys, good_until)
-
-    def lose(self, keys: Collection[str]) -> None:
-        """See `Lane.lose`."""
-        for lane in self.values():
-            lane.lose(keys)
+    def leased(self) -> tuple[Job, ...]:
+        """All that is leased and whose outcome is not recorded yet."""
+        return tuple(job for lane in self.values() for job in lane.leased.values())
 
     @property
     def opens_in(self) -> float:
         """Seconds until the next of them opens that is closed now, as far as time alone decides."""
-        return min((wait for lane in self.values() if (wait := lane.opens_in) > 0), default=float("inf"))
+        return min((wait for lane in self.values() if (wait := lane.health.opens_in) > 0), default=float("inf"))
 
     def paces(self, names: Iterable[str]) -> dict[str, float]:
         """The messages per second of those of these that have a limit."""
         return {name: pace for name in names if (pace := self[name].channel.messages_per_second) is not None}
 
-    def knowledge(self) -> Knowledge:
-        """What `learn` is to compare with."""
-        return {name: number for name, lane in self.items() if (number := lane.report.number) is not None}
+    def versions(self) -> Versions:
+        """What `learn` compares with: to be read before the store is asked."""
+        return {name: lane.health.version for name, lane in self.items()}
 
-    def learn(self, states: Iterable[LaneState], before: Knowledge) -> list[Lane]:
-        """Let each lane know what the store does; says which are parked for being unknown and are not unknown here.
+    def learn(self, states: Iterable[LaneState], before: Versions) -> list[LaneHealth]:
+        """Take over what the store says of each lane, where this process has written nothing newer since `before`.
 
-        `before` is what was known when the store was asked: where this process has learned more since, that counts.
+        Returns those that are parked as unknown and are known here: they are to be unparked.
         """
-        known = {state.channel: state for state in states}
+        stored = {state.channel: state for state in states}
         found_again = []
         for name, lane in self.items():
-            state = known.get(name) or LaneState(name)
-            lane.freeze(state.frozen_until)
-            if lane.report.number is None or before.get(name) != lane.report.number:
+            state, health = stored.get(name) or LaneState(name), lane.health
+            health.freeze(state.frozen_until)
+            if health.version is None or before.get(name) != health.version:
                 continue
             if state.parked_reason == Reason.UNKNOWN_CHANNEL:
-                if not lane.removed:
-                    found_again.append(lane)
+                if not health.removed:
+                    found_again.append(health)
             elif state.parked_reason is None:
-                if lane.parked is not None:
-                    lane.unpark()
-            elif lane.parked is None:
-                lane.park(state.parked_reason)
+                if health.parked is not None:
+                    health.unpark()
+            elif health.parked is None:
+                health.park(state.parked_reason)
         return found_again

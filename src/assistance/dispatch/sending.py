@@ -1,4 +1,4 @@
-"""One try: the channel's coroutine under a time limit, in a span, with whatever it raises turned into a verdict."""
+"""One try: the channel's coroutine under a time limit, in a span; whatever it raises becomes a verdict."""
 
 import asyncio
 import math
@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from assistance.channels import CanReply, CanUpdate, Channel
-from assistance.dispatch.outcome import Try, attempt_of
+from assistance.dispatch.outcome import Failure, Try
 from assistance.messages.notice import notice, trial
 from assistance.messages.update import aloud, rewritten, update
 from assistance.model import (
@@ -23,7 +23,6 @@ from assistance.model import (
     Reason,
     TryLater,
     Undeliverable,
-    Verdict,
 )
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError
@@ -32,27 +31,43 @@ from assistance.store import Job
 log = structlog.get_logger(__name__)
 
 _REFERENCE_LIMIT = 1_000
-_OUTCOMES = {Misconfigured: Outcome.PARKED, Undeliverable: Outcome.FAILED}
+_WORD_LIMIT = 100
+_ANSWER_LIMIT = 200
 _propagator = TraceContextTextMapPropagator()
 
 
-async def send(channel: Channel, name: str, job: Job, http: Http, clock: Clock, *, tracer: trace.Tracer) -> Try:
-    """Say the work's message on the channel; never raises but for cancellation.
+async def send(channel: Channel, name: str, job: Job, *, http: Http, clock: Clock, tracer: trace.Tracer) -> Try:
+    """Send the job's message through the channel of that name; raises nothing but CancelledError.
 
     Its span belongs to the trace of the accepting call, as a child of its span and linked to it: some back ends show
     the one, some the other.
     """
-    at, started = clock.now(), clock.monotonic()
     if job.request.traceparent is None and isinstance(tracer, trace.NoOpTracer):
-        # Nobody traces, nor did who asked: a span would cost as much as composing the message.
-        verdict, reference = await _say(channel, name, lambda: _by_kind(channel, job, http), http)
-    else:
-        with _span(name, job, tracer) as span:
-            verdict, reference = await _say(channel, name, lambda: _by_kind(channel, job, http), http)
-            if verdict is not None:
-                span.set_attribute("error.type", str(verdict.reason))
-                span.set_status(trace.StatusCode.ERROR, str(verdict.reason))
-    return Try(at, clock.monotonic() - started, verdict, reference)
+        # Neither we nor the caller trace: a span would cost as much as composing the message.
+        return await _try(channel, name, lambda: _by_kind(channel, job, http), http, clock)
+    with _span(name, job, tracer) as span:
+        made = await _try(channel, name, lambda: _by_kind(channel, job, http), http, clock)
+        if made.verdict is not None:
+            span.set_attribute("error.type", made.verdict.reason)
+            span.set_status(trace.StatusCode.ERROR, made.verdict.reason)
+    return made
+
+
+async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:
+    """Send one marked test message, whatever the channel's state; how that went."""
+    now = clock.now()
+    made = await _try(channel, name, lambda: channel.send(trial(name, now), http), http, clock)
+    match made.verdict:
+        case None:
+            return made.attempt(Outcome.DELIVERED)
+        case TryLater():
+            return made.attempt(Outcome.RETRY)
+        case Misconfigured():
+            return made.attempt(Outcome.PARKED)
+        case Undeliverable():
+            return made.attempt(Outcome.FAILED)
+        case _:
+            assert_never(made.verdict)
 
 
 def _span(name: str, job: Job, tracer: trace.Tracer) -> AbstractContextManager[trace.Span]:
@@ -78,29 +93,48 @@ def _attributes(channel: str, job: Job) -> dict[str, str | int]:
     }
 
 
-async def _say(
-    channel: Channel, name: str, say: Callable[[], Awaitable[str | None]], http: Http
-) -> tuple[Verdict | None, str | None]:
+async def _try(channel: Channel, name: str, say: Callable[[], Awaitable[str | None]], http: Http, clock: Clock) -> Try:
+    at, started = clock.now(), clock.monotonic()
+    verdict, reference = None, None
     try:
         async with asyncio.timeout(http.timeouts.whole):
             reference = await say()
-    except Verdict as verdict:
-        verdict.after = _seconds(verdict.after)
-        return verdict, None
+    except (TryLater, Misconfigured, Undeliverable) as raised:
+        verdict = _storable(raised, name)
     except TimeoutError:
-        return TryLater(Reason.TIMEOUT), None
+        verdict = TryLater(Reason.TIMEOUT)
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        # Nobody cancelled us: the channel let somebody else's cancellation through.
-        return TryLater(Reason.BUG, code="CancelledError"), None
+        # Nobody cancelled us: the channel let the cancellation of another task through.
+        verdict = TryLater(Reason.BUG, code="CancelledError")
     except MissingSecretError:
         # The routing file was accepted with it, so it was taken away since: an operator has to act.
-        return Misconfigured(Reason.CREDENTIALS, code="secret_missing"), None
+        verdict = Misconfigured(Reason.CREDENTIALS, code="secret_missing")
     except Exception as error:
         log.exception("channel_bug", channel=name, channel_type=type(channel).__name__, error=type(error).__name__)
-        return TryLater(Reason.BUG, code=type(error).__name__), None
-    return None, _sound(reference)
+        verdict = TryLater(Reason.BUG, code=type(error).__name__)
+    return Try(at, clock.monotonic() - started, verdict, _reference(reference))
+
+
+def _storable(verdict: Failure, channel: str) -> Failure:
+    """The verdict with what can be stored: a channel of another package may have put anything into it."""
+    try:
+        verdict.after = _seconds(verdict.after)
+        verdict.reason = _word(verdict.reason, _WORD_LIMIT) or Reason.OTHER
+        verdict.code = _word(verdict.code, _WORD_LIMIT)
+        verdict.answer = _word(verdict.answer, _ANSWER_LIMIT)
+    except Exception as error:
+        log.exception("verdict_not_understood", channel=channel, error=type(error).__name__)
+        return TryLater(Reason.BUG, code=type(error).__name__)
+    return verdict
+
+
+def _word(value: object, limit: int) -> str | None:
+    """What a database and a JSON document can carry: neither NUL nor half a surrogate pair, and not too long."""
+    if value is None:
+        return None
+    return str(value)[:limit].replace("\x00", "").encode(errors="replace").decode() or None
 
 
 async def _by_kind(channel: Channel, job: Job, http: Http) -> str | None:
@@ -133,24 +167,16 @@ async def _update(channel: Channel, job: Job, http: Http) -> str | None:
     return await channel.send(message, http)
 
 
-def _sound(reference: object) -> str | None:
-    """A reference that can be stored, or none: a channel that is not ours may give anything."""
-    fits = isinstance(reference, str) and reference.isprintable() and 0 < len(reference) <= _REFERENCE_LIMIT
-    return str(reference) if fits else None
+def _reference(value: object) -> str | None:
+    """A reference that can be stored, or none: a channel of another package may return anything."""
+    fits = isinstance(value, str) and value.isprintable() and 0 < len(value) <= _REFERENCE_LIMIT
+    return str(value) if fits else None
 
 
 def _seconds(after: object) -> float | None:
-    """How long the destination wants nothing, or None: it may be a header as it came."""
+    """For how long the provider wants nothing, None where it is no number: it may be a header as it came."""
     try:
         seconds = float(after)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
     return seconds if 0 <= seconds < math.inf else None
-
-
-async def try_channel(channel: Channel, name: str, http: Http, clock: Clock) -> Attempt:
-    """Send one marked test message, whatever the channel's state; returns the try with its outcome."""
-    now, started = clock.now(), clock.monotonic()
-    verdict, _ = await _say(channel, name, lambda: channel.send(trial(name, now), http), http)
-    outcome = Outcome.DELIVERED if verdict is None else _OUTCOMES.get(type(verdict), Outcome.RETRY)
-    return attempt_of(Try(now, clock.monotonic() - started, verdict), outcome)

@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from assistance.intake.ask import Ask
-from assistance.model import AssistanceRequest, Clock, Delivery, State, represent, uuid7
+from assistance.model import AssistanceRequest, Clock, Delivery, RequestAnswer, State, represent, uuid7
 from assistance.routing import Routing, Topic, UnknownTopicError, expected_response, plan
 from assistance.security import MissingScopeError
 from assistance.security.tokens.scopes import REQUEST
@@ -149,6 +149,13 @@ def _check_callback(routing: Routing, name: str | None, client: str) -> None:
         raise UnknownCallbackError(name)
 
 
-def answer(request: AssistanceRequest, deliveries: Sequence[Delivery], ignored: Sequence[str]) -> bytes:
-    """The body of the answer to an ask."""
-    return to_json({**represent(request, deliveries), "ignored": ignored})
+class AcceptedRequest(RequestAnswer):
+    """The request as it was accepted; `ignored` are the fields of the body that are not known."""
+
+    ignored: list[str]
+
+
+def answer(request: AssistanceRequest, deliveries: Sequence[Delivery], ignored: list[str]) -> bytes:
+    """The body of the answer: an AcceptedRequest."""
+    accepted: AcceptedRequest = {**represent(request, deliveries), "ignored": ignored}
+    return to_json(accepted)

@@ -1,4 +1,4 @@
-"""The nouns of the house, their states and their legal moves: standard library only, no imports from the rest."""
+"""The nouns of the house, their states and their legal moves: no frameworks, no imports from the rest."""
 
 from assistance.model.actor import Actor
 from assistance.model.bucket import Bucket
@@ -18,7 +18,7 @@ from assistance.model.request import (
     Status,
     Transition,
 )
-from assistance.model.snapshot import Snapshot, represent
+from assistance.model.snapshot import RequestAnswer, Snapshot, claimed_by, represent
 from assistance.model.verdict import Misconfigured, Reason, TryLater, Undeliverable, Verdict
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Outcome",
     "Priority",
     "Reason",
+    "RequestAnswer",
     "Snapshot",
     "State",
     "Status",
@@ -54,6 +55,7 @@ __all__ = [
     "Undeliverable",
     "Verdict",
     "When",
+    "claimed_by",
     "cut",
     "first_uuid7",
     "minute",

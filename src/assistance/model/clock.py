@@ -1,4 +1,4 @@
-"""Time as the rest of the house sees it: seconds since the Unix epoch, handed in, never read from a global."""
+"""Time as all rooms read it: seconds since the Unix epoch, from a clock that is handed in."""
 
 import asyncio
 import time
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time and waits; tests bring one of their own that they move by hand."""
+    """Gives the time and waits; tests have one that they advance by hand."""
 
     def now(self) -> float:
-        """Seconds since the Unix epoch, for what is stored and shown."""
+        """Seconds since the Unix epoch: for what is stored and shown."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start that never go back, for leases and time-outs."""
+        """Seconds from an arbitrary start that never go back: for leases and time-outs."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -23,11 +23,11 @@ class Clock(Protocol):
         ...
 
 
-# Counts the time that the machine slept, where that can be had: a laptop that wakes has not had its clock set.
+# Where the system has it, a clock that counts on while the machine sleeps: waking is not a clock that was set.
 _TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 _SLEW = 0.1
-"""How much faster or slower than time itself the house's clock runs until it agrees with the machine's."""
+"""The part by which the steady clock runs faster or slower until it agrees with the machine's."""
 
 
 class SystemClock:
@@ -47,11 +47,11 @@ class SystemClock:
 
 
 class SteadyClock:
-    """The time of day without its jumps: what the house plans by, and stores.
+    """The time of day without jumps: for all that is planned and stored.
 
-    When somebody sets the machine's clock this one runs a tenth faster or slower until both agree again. So what is due
-    in ten seconds stays due in ten seconds, give or take one, and no deadline of three days is over in one stroke.
-    `machine` is what it follows: to be asked where the time is compared with other people's, as a token's expiry is.
+    When the machine's clock is set, this one runs a tenth faster or slower until both agree again. So what is due in
+    ten seconds is due in nine to eleven, and no deadline of three days passes at once. `machine` is the clock that it
+    follows: for comparing with the clocks of others, as a token's expiry is.
     """
 
     def __init__(self, machine: Clock) -> None:
@@ -62,7 +62,7 @@ class SteadyClock:
 
     def now(self) -> float:
         """See `Clock.now`; it never goes back."""
-        # One assignment: readers' threads ask too, and at worst two of them correct the same bit.
+        # Race: threads call this too. One assignment at the end: at worst two of them apply the same correction.
         then, ticked = self._last
         tick = self.machine.monotonic()
         passed = max(0.0, tick - ticked)
@@ -83,13 +83,13 @@ class SteadyClock:
 
     @property
     def ahead(self) -> float:
-        """The seconds by which it has still to fall back to what it follows, negative when it has to catch up."""
+        """Seconds by which it is ahead of the clock that it follows, negative when it is behind."""
         return self.now() - self.machine.now() - self._offset
 
     def follow(self, offset: float, *, at_once: bool = False) -> None:
-        """Follow a clock that is `offset` seconds ahead of the machine's: that which several machines share.
+        """Follow a clock that is `offset` seconds ahead of the machine's: the one that several machines share.
 
-        `at_once`: jump to it, before anything has been planned.
+        `at_once`: jump to it; only at the start, before anything is planned.
         """
         self._offset = offset
         if at_once:
@@ -104,7 +104,7 @@ def rfc3339(instant: float) -> str:
 
 @lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
-    """What all instants of one second have in common: each call tells several, and they are mostly of this second."""
+    """Cached, as most instants are of this second: 0.7 instead of 2.5 us a call, with five calls an accept."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 

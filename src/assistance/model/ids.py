@@ -5,13 +5,13 @@ import os
 _BYTES = 10
 _AT_ONCE = 1_024
 _unused: list[bytes] = []
-"""Random parts of ids to come. Taking one is atomic, so threads may share them."""
+"""Random parts of ids to come. Race: `list.pop` is atomic, so threads may share them."""
 
 
 def _random_part() -> bytes:
-    """Ten random bytes, asked of the system for many ids at a time.
+    """Ten random bytes, read from the system for many ids at a time.
 
-    Each question lets go of the interpreter's lock, and getting that back costs a busy process more than the answer.
+    Interpreter lock (GIL): each read releases it, and a busy process waits longer for the lock than for the bytes.
     """
     try:
         return _unused.pop()
@@ -31,6 +31,6 @@ def uuid7(now: float) -> str:
 
 
 def first_uuid7(at: float) -> str:
-    """The smallest UUIDv7 of that millisecond, for comparing ids with an instant: of any, the nearest that there is."""
+    """The smallest UUIDv7 of that millisecond, for comparing ids with an instant; out of range, the nearest."""
     digits = f"{min(max(int(at * 1000), 0), 0xFFFF_FFFF_FFFF):012x}"
     return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

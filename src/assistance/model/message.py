@@ -61,6 +61,9 @@ class Message:
 
 def readable(text: str) -> str:
     """`text` with plain line feeds and without control characters: nobody sees them, and some providers refuse them."""
+    if text.isprintable():
+        # Most texts are, and the check costs a tenth of the replacements.
+        return text
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -76,4 +79,4 @@ def cut(text: str, limit: int) -> str:
 
 def minute(instant: float) -> str:
     """The instant as people read it, UTC, to the minute: `2026-11-23 10:00 UTC`."""
-    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d %H:%M} UTC"
+    return datetime.fromtimestamp(instant, UTC).isoformat(" ", "minutes").replace("+00:00", " UTC")

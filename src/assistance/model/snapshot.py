@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+# Not of `typing`: pydantic documents those only from Python 3.12 on.
+from typing_extensions import TypedDict
+
 from assistance.model.clock import rfc3339, rfc3339_or_none
-from assistance.model.delivery import Delivery, Kind
-from assistance.model.request import AssistanceRequest
+from assistance.model.delivery import Delivery, Kind, State
+from assistance.model.request import AssistanceRequest, Claim, Status
 
 
 class Snapshot(NamedTuple):
@@ -24,17 +27,61 @@ class Snapshot(NamedTuple):
         return self.request.sequence + sum(delivery.changes for delivery in self.deliveries)
 
 
-def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dict[str, Any]:
-    """The request with its notices, ready for JSON."""
+class ClaimedBy(TypedDict):
+    """Who has claimed the request."""
+
+    actor: str
+    at: str
+
+
+class Notice(TypedDict):
+    """One message by which people are notified of the request."""
+
+    n: int
+    channel: str
+    state: State
+    attempts: int
+    next_attempt_at: str | None
+    last_error: str | None
+
+
+class Links(TypedDict):
+    """Where to read on; relative references."""
+
+    self: str
+    events: str
+
+
+class RequestAnswer(TypedDict):
+    """A request for assistance and what became of it.
+
+    `notified` is true once a person's channel has accepted it; `expected_response` is when the customer may expect an
+    answer, if that is known.
+    """
+
+    id: str
+    topic: str
+    status: Status
+    created_at: str
+    notified: bool
+    claimed_by: ClaimedBy | None
+    expected_response: str | None
+    conversation_id: str | None
+    metadata: dict[str, Any]
+    deliveries: list[Notice]
+    links: Links
+
+
+def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> RequestAnswer:
+    """The request with its notices, ready for JSON; instants are in RFC 3339."""
     path = f"/assistance/{request.id}"
-    claim = request.claim
     return {
         "id": request.id,
         "topic": request.topic,
         "status": request.status,
         "created_at": rfc3339(request.created_at),
         "notified": request.notified_at is not None,
-        "claimed_by": None if claim is None else {"actor": str(claim.actor), "at": rfc3339(claim.at)},
+        "claimed_by": None if request.claim is None else claimed_by(request.claim),
         "expected_response": rfc3339_or_none(request.expected_response),
         "conversation_id": request.conversation_id,
         "metadata": request.metadata,
@@ -43,7 +90,12 @@ def represent(request: AssistanceRequest, deliveries: Iterable[Delivery]) -> dic
     }
 
 
-def _notice(delivery: Delivery) -> dict[str, Any]:
+def claimed_by(claim: Claim) -> ClaimedBy:
+    """The claim, ready for JSON."""
+    return {"actor": str(claim.actor), "at": rfc3339(claim.at)}
+
+
+def _notice(delivery: Delivery) -> Notice:
     return {
         "n": delivery.n,
         "channel": delivery.channel,

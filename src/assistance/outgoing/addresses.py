@@ -4,16 +4,20 @@ The lists follow the IANA special-purpose address registries (RFC 6890 and its s
 pages on their metadata services.
 """
 
+import re
 import socket
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from assistance.model import Misconfigured, Reason
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-_AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
 
 
 def _networks(*texts: str) -> tuple[Network, ...]:
@@ -45,6 +49,9 @@ _NAT64 = _networks("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96")
 _WRAPPERS = frozenset({0, 0xFFFF})
 """The upper 96 bits of IPv4-compatible and IPv4-mapped addresses (RFC 4291, section 2.5.5)."""
 _LOW_32 = 0xFFFF_FFFF
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+"""A name after IDNA, or an address: nothing percent-encoded, which each resolver reads in its own way."""
+_HTTPS = 443
 
 
 class ForbiddenAddressError(OSError):
@@ -94,6 +101,24 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
+def usable_url(text: str, *, guarded: bool) -> URL:
+    """The URL, if it may be used at all; `guarded`: an AddressGuard vets where connections go.
+
+    Raises:
+        Misconfigured: it is no http or https URL, or it is plain http where TLS is required.
+    """
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not _HOST.fullmatch(url.raw_host or ""):
+        raise Misconfigured(Reason.DESTINATION)
+    # Clear text: with a guard, a port that is not open to the public leads only to networks that the operator allows.
+    if url.scheme == "http" and (url.port == _HTTPS if guarded else not is_loopback(url.host or "")):
+        raise Misconfigured(Reason.TLS, code="https_required")
+    return url
+
+
 class AddressGuard(AbstractResolver):
     """Lets a connection out only to vetted addresses, and to the very ones that were vetted.
 
@@ -127,7 +152,7 @@ class AddressGuard(AbstractResolver):
             self._vet(each["host"], port)
         return found
 
-    def socket(self, info: _AddressInfo) -> socket.socket:
+    def socket(self, info: AddrInfoType) -> socket.socket:
         """The socket for one connection; an address written in the URL passes no resolver and is vetted here."""
         family, kind, protocol, _, address = info
         self._vet(str(address[0]), int(str(address[1])))

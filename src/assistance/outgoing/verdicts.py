@@ -1,4 +1,4 @@
-"""From an HTTP status or a network error to a verdict: the one place where that is decided."""
+"""From an HTTP status or a network error to a verdict: decided here and nowhere else."""
 
 import errno
 import socket
@@ -24,7 +24,7 @@ _BY_STATUS: Mapping[int, tuple[type[Verdict], Reason]] = {
     429: (TryLater, Reason.RATE_LIMITED),
 }
 _BY_CLASS: Mapping[int, tuple[type[Verdict], Reason]] = {
-    # No redirect is followed: the address that was vetted and configured is the one that counts.
+    # No redirect is followed: only the configured address was vetted.
     3: (Misconfigured, Reason.DESTINATION),
     4: (Undeliverable, Reason.REJECTED),
     5: (TryLater, Reason.SERVER_ERROR),
@@ -39,23 +39,20 @@ _BY_ERROR: tuple[tuple[type[Exception], type[Verdict], Reason], ...] = (
 )
 
 
-def status_verdict(status: int, after: float | None = None, answer: str | None = None) -> Verdict | None:
-    """What an answer with this status means (RFC 9110, section 15); None for 2xx: it was taken.
+def status_verdict(status: int, after: float | None = None) -> Verdict | None:
+    """What an answer with this status means (RFC 9110, section 15); None for 2xx: it was accepted.
 
-    Args:
-        status: the HTTP status.
-        after: seconds, from `Retry-After`; they count where it is to be tried again.
-        answer: the start of the answer, already redacted.
+    `after` is in seconds, from `Retry-After`; it counts only where the message is tried again.
     """
     family = status // 100
     if family == 2:  # noqa: PLR2004 - the class of statuses that says success
         return None
     kind, reason = _BY_STATUS.get(status) or _BY_CLASS.get(family) or (TryLater, Reason.UNREADABLE_ANSWER)
-    return kind(reason, after if kind is TryLater else None, code=str(status), answer=answer or None)
+    return kind(reason, after if kind is TryLater else None, code=str(status))
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that `Retry-After` asks for, one hour at most; None when it says nothing readable.
+    """The seconds in `Retry-After`, one hour at most; None when it is absent or cannot be read.
 
     Both forms of RFC 9110, section 10.2.3: a number of seconds, or a date, which is compared with `now`.
     """
@@ -72,10 +69,10 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def error_verdict(error: Exception) -> Verdict:
-    """What a failure below HTTP means. Nothing of the error's own text is kept: it may name the URL.
+    """What a failure below HTTP means. Leak: nothing of the error's own text is kept, it may name the URL.
 
-    A failed certificate check is `TryLater`: an expired certificate is mended by the far side, and no reload of ours
-    would bring the channel back.
+    A failed certificate check is `TryLater`: the provider renews an expired certificate, and no reload of ours would
+    start a parked channel again.
     """
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     for cause_kind, kind, reason in _BY_ERROR:

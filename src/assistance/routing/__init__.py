@@ -2,13 +2,12 @@
 
 from assistance.routing.explain import ExplainedStep, Explanation, explain
 from assistance.routing.file.load import load
-from assistance.routing.hours import Hours, parse_hours
+from assistance.routing.file.schema import Callback, RouteTest
+from assistance.routing.hours import MOMENT, Hours, parse_hours, parse_moment
 from assistance.routing.live import LiveRouting
-from assistance.routing.moment import MOMENT, parse_moment
 from assistance.routing.plan import expected_response, plan
 from assistance.routing.problem import Problem, RoutingError
-from assistance.routing.routing import Callback, RouteTest, Routing, UnknownTopicError
-from assistance.routing.topic import Step, Topic
+from assistance.routing.routing import Routing, Step, Topic, UnknownTopicError
 
 __all__ = [
     "MOMENT",

@@ -1,4 +1,9 @@
-"""Opening hours: `Mon-Fri 09:00-13:00, Mon-Thu 15:00-18:00 Europe/Madrid`.
+"""Opening hours and moments as people write them.
+
+Why not a library: those for opening hours read OpenStreetMap's or iCalendar's grammar, which is more to learn than this
+line, and do not find the next opening when the clocks change.
+
+Opening hours: `Mon-Fri 09:00-13:00, Mon-Thu 15:00-18:00 Europe/Madrid`.
 
     hours  = range *("," range) zone        zone: a name of the IANA time zone database
     range  = [days] from "-" to             without days: those of the range before it
@@ -6,16 +11,21 @@
     from   = HH:MM                          00:00 to 23:59
     to     = HH:MM                          00:01 to 24:00; not after `from`: on the next day
 
-The hours are those that the clock on that zone's wall shows. So an hour that summer time leaves out is never open, and
-one that is shown twice is open twice.
+The hours are local time in that zone. So an hour that summer time leaves out is never open, and one that comes twice is
+open twice.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property
 from zoneinfo import ZoneInfo
+
+MOMENT = "a date and a time with its offset, from 1970 to 2199: 2026-11-23T10:00+01:00"
+"""What `parse_moment` reads, in words for its error messages."""
+
+_FIRST, _LAST = 0.0, 7_258_118_400.0  # 1970 to 2200: within the range of every calendar and clock in use here
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = 86_400
@@ -33,81 +43,65 @@ class Range:
     start: int
     end: int
 
-    def __str__(self) -> str:
-        start, end = (f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (self.start, self.end))
-        return f"{_days_text(self.days)} {start}-{end}"
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hours:
-    """When a topic's people are there. `str` gives the text that `parse_hours` reads."""
+    """When a topic is open. `text` and `str` are what `parse_hours` has read."""
 
     ranges: tuple[Range, ...]
     zone: ZoneInfo
-    _text: str = field(init=False, repr=False, compare=False)
-    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
-    _ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Lay the ranges out on one week, in seconds, once: `is_open` is asked for every request."""
-        spans = _merged(self.ranges)
-        object.__setattr__(self, "_text", f"{', '.join(map(str, self.ranges))} {self.zone.key}")
-        object.__setattr__(self, "_starts", tuple(start for start, _ in spans))
-        object.__setattr__(self, "_ends", tuple(end for _, end in spans))
+    text: str = field(compare=False)
 
     def __str__(self) -> str:
-        return self._text
+        return self.text
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """The ranges on one week, in seconds since Monday 00:00: in order, none touching the next."""
+        return _merged(self.ranges)
 
     @property
     def whole_week(self) -> bool:
         """Whether it never closes."""
-        return self._starts == (0,) and self._ends == (_WEEK,)
+        return self._spans == [(0, _WEEK)]
 
     def is_open(self, at: float) -> bool:
         """Whether `at` (seconds since the epoch) lies within the hours."""
-        return self._open_on_the_wall(self._wall(int(at // 1)))
+        return self._open_at_local(self._local(int(at // 1)))
 
     def next_open(self, at: float) -> float | None:
         """The first opening after `at`, None when it is open at `at`."""
         second = int(at // 1)
-        while not self._open_on_the_wall(wall := self._wall(second)):
-            second = self._advance(second, wall)
+        while not self._open_at_local(local := self._local(second)):
+            second = self._advance(second, local)
         return None if second <= at else float(second)
 
-    def _wall(self, second: int) -> int:
+    def _local(self, second: int) -> int:
         """The seconds since Monday 00:00 that the wall clock shows."""
         local = datetime.fromtimestamp(second, self.zone)
         return local.weekday() * _DAY + local.hour * 3600 + local.minute * 60 + local.second
 
-    def _open_on_the_wall(self, wall: int) -> bool:
-        span = bisect_right(self._starts, wall) - 1
-        return span >= 0 and wall < self._ends[span]
+    def _open_at_local(self, local: int) -> bool:
+        return any(start <= local < end for start, end in self._spans)
 
-    def _advance(self, second: int, wall: int) -> int:
-        """A later moment with no opening between: the next start, a day later, or when the clocks change before."""
-        following = bisect_right(self._starts, wall)
-        start = self._starts[following] if following < len(self._starts) else self._starts[0] + _WEEK
-        step = min(start - wall, _DAY)
-        if (self._wall(second + step) - wall - step) % _WEEK == 0:
-            return second + step
-        unchanged, changed = 0, step
-        while changed - unchanged > 1:
-            middle = (unchanged + changed) // 2
-            if (self._wall(second + middle) - wall - middle) % _WEEK == 0:
-                unchanged = middle
-            else:
-                changed = middle
-        return second + changed
+    def _advance(self, second: int, local: int) -> int:
+        """A later second with no opening between: the next start, a day later, or an earlier change of the clocks."""
+        start = next((start for start, _ in self._spans if start > local), self._spans[0][0] + _WEEK)
+        step = min(start - local, _DAY)
+
+        def changed(seconds: int) -> bool:
+            return (self._local(second + seconds) - local - seconds) % _WEEK != 0
+
+        return second + (bisect_left(range(step), True, key=changed) if changed(step) else step)  # noqa: FBT003
 
 
-@lru_cache(maxsize=1024)
 def parse_hours(text: str) -> Hours:
-    """Read the hours. Raises ValueError, in plain words, when they cannot be read."""
+    """Read the hours. Raises ValueError in words for the operator."""
     *_, zone = text.split() or [""]
     ranges = text.strip().removesuffix(zone).strip()
     if not re.search(r"\d", ranges):
         raise ValueError("hours are days, times and a time zone: Mon-Fri 09:00-18:00 Europe/Madrid")
-    return Hours(_ranges(ranges), _zone(zone))
+    return Hours(_ranges(ranges), _zone(zone), " ".join(text.split()))
 
 
 def _ranges(text: str) -> tuple[Range, ...]:
@@ -160,20 +154,7 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError("the hours end with a time zone: Europe/Madrid, America/New_York, UTC") from None
 
 
-def _days_text(days: tuple[int, ...]) -> str:
-    if len(days) == len(_DAYS):
-        return "Daily"
-    runs: list[list[int]] = []
-    for day in days:
-        if runs and day == runs[-1][-1] + 1:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return ",".join(_DAYS[run[0]] if len(run) == 1 else f"{_DAYS[run[0]]}-{_DAYS[run[-1]]}" for run in runs)
-
-
 def _merged(ranges: tuple[Range, ...]) -> list[tuple[int, int]]:
-    """The ranges on one week, in seconds since Monday 00:00: in order, none touching the next."""
     spans: list[tuple[int, int]] = []
     for piece in ranges:
         for day in piece.days:
@@ -187,3 +168,20 @@ def _merged(ranges: tuple[Range, ...]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def parse_moment(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 date and time with its offset: `2026-11-23T10:00+01:00`.
+
+    Raises ValueError in words for the writer.
+    """
+    refusal = f"a moment is {MOMENT}"
+    try:
+        moment = datetime.fromisoformat(text)
+        offset = moment.utcoffset()
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(refusal) from None
+    if offset is None or not _FIRST <= seconds < _LAST:
+        raise ValueError(refusal)
+    return seconds

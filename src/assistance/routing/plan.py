@@ -1,17 +1,17 @@
-"""What a topic gives for one request at one moment: the notices owed, and the answer promised."""
+"""What a topic gives for one request at one moment: the notices, and the response promised."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from assistance.channels import Channel
 from assistance.model import Condition, Delivery, Kind, Priority, State, When
-from assistance.routing.topic import Step, Topic
+from assistance.routing.routing import Step, Topic
 
 Parked = Mapping[str, str]
 """Why nothing is sent on which channels."""
 
 
-# Every priority has the same plan: `urgent` goes first within each lane, which is for the dispatcher to see to.
+# Every priority has the same plan: the dispatcher sends `urgent` first within each lane.
 def plan(  # noqa: PLR0917 - in the order in which they are known
     topic: Topic,
     request_id: str,
@@ -22,36 +22,36 @@ def plan(  # noqa: PLR0917 - in the order in which they are known
 ) -> tuple[Delivery, ...]:
     """The notices of a request accepted at `now`, numbered from 1 in the order of the steps.
 
-    What is due at once is skipped where `when` does not hold, and parked on a channel of `parked`. A step
-    `if: undelivered` is due at once where everything before it is parked or skipped: nobody will hear from those.
+    A notice due at once is skipped where `when` does not allow it, and parked on a channel of `parked`. A step
+    `if: undelivered` is due at once where all notices before it are parked or skipped.
     """
     hours = None if topic.hours is None else str(topic.hours)
     is_open = topic.is_open(now) if any(step.when is not When.BOTH for step in topic.steps) else True
     notices: list[Delivery] = []
     for index, step in enumerate(topic.steps):
-        holds = step.when is When.BOTH or (step.when is When.OPEN) is is_open
-        # Out of its hours a step keeps its time, at which it may be open: brought forward it would only be skipped.
-        early = bool(parked) and holds and _is_the_last_hope(step, notices, parked)
+        runs = step.runs(is_open=is_open)
+        # Outside its hours a step keeps its time, when it may be open: now it would only be skipped.
+        early = bool(parked) and runs and _fails_over(step, notices, parked)
         due = now if early else now + step.after
         at_hours = None if step.when is When.BOTH else hours
         for name in step.notify:
-            state = _state(name, parked, holds=holds) if due == now else State.PENDING
+            state = _state(name, parked, runs=runs) if due == now else State.PENDING
             n, person = len(notices) + 1, channels[name].person
-            # By position, for speed: this is built for every request.
-            owed = (request_id, n, name, due, due, Kind.NOTICE, index, person, step.condition, step.when, at_hours)
+            # By position, for speed: this runs for every request.
+            fields = (request_id, n, name, due, due, Kind.NOTICE, index, person, step.condition, step.when, at_hours)
             error = parked[name] if state is State.PARKED else None
-            notices.append(Delivery(*owed, state=state, last_error=error))
+            notices.append(Delivery(*fields, state=state, last_error=error))
     return tuple(notices)
 
 
-def _state(channel: str, parked: Parked, *, holds: bool) -> State:
-    if not holds:
+def _state(channel: str, parked: Parked, *, runs: bool) -> State:
+    if not runs:
         return State.SKIPPED
     return State.PARKED if channel in parked else State.PENDING
 
 
-def _is_the_last_hope(step: Step, before: list[Delivery], parked: Parked) -> bool:
-    """Whether no person will hear from the notices `before` this failover until a parked channel is mended."""
+def _fails_over(step: Step, before: list[Delivery], parked: Parked) -> bool:
+    """Whether the step is a failover, and every notice before it for a person is on a parked channel."""
     if step.condition is not Condition.UNDELIVERED:
         return False
     people = [notice for notice in before if notice.person and notice.state is not State.SKIPPED]
@@ -59,7 +59,7 @@ def _is_the_last_hope(step: Step, before: list[Delivery], parked: Parked) -> boo
 
 
 def expected_response(topic: Topic, now: float) -> float | None:
-    """When the customer may expect an answer: what the topic promises, from its next opening.
+    """When the customer may expect a response: what the topic promises, counted from its next opening.
 
     Without a promise it is the next opening itself, and None while the topic is open.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with a routing file, said so that it can be mended: file, line, plain words."""
+"""What is wrong with a routing file: file, line, plain words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend. `line` counts from 1; `text` is one line of plain words and shows no value of a secret."""
+    """One mistake. `line` counts from 1; `text` is one line of plain words. Secrets: it never shows a value."""
 
     file: str
     line: int
@@ -18,23 +18,22 @@ class Problem:
 
 
 class RoutingError(Exception):
-    """The routing file is refused; `problems` are all of them, in the order of their lines."""
+    """The routing file is refused; `problems` are all of its problems, by line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        """Keep `problems`, each of them once."""
         self.problems = tuple(sorted(set(problems), key=lambda problem: (problem.line, problem.text)))
         super().__init__("\n".join(map(str, self.problems)))
 
 
 def shown(name: object) -> str:
-    """A name that somebody wrote, fit for one line of text."""
+    """A name as written, made printable and short: a problem is one line."""
     text = str(name)
     text = text if len(text) <= 80 else f"{text[:80]}…"  # noqa: PLR2004 - a name, not a text
     return text if text.isprintable() and text else ascii(text)
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """That there is no such thing, and what was probably meant."""
+    """The text for an unknown name, with what was probably meant."""
     return f"unknown {what} {shown(name)}; {meant(name, known)}"
 
 

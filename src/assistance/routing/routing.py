@@ -1,15 +1,15 @@
-"""The routing file, read, checked and frozen."""
+"""The routing file, read, checked and frozen: what everything else reads of it."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from typing import Any, assert_never
 
 from assistance.channels import Channel
-from assistance.model import Priority
+from assistance.model import Condition, When
+from assistance.routing.file.schema import Callback, RouteTest
+from assistance.routing.hours import Hours
 from assistance.routing.problem import Problem
-from assistance.routing.topic import Step, Topic
 from assistance.settings import Secret
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
@@ -24,42 +24,58 @@ class UnknownTopicError(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
-    """Where a bot hears what became of its requests.
+class Step:
+    """Which channels to notify, how many seconds after the accept, on which condition and at which hours."""
 
-    The first of `secrets` signs, all are valid; `clients` are those whose requests may name it; `allow` are private
-    networks that it may reach.
-    """
+    notify: tuple[str, ...]
+    after: float = 0.0
+    condition: Condition = Condition.ALWAYS
+    when: When = When.BOTH
 
-    name: str
-    url: str
-    secrets: tuple[Secret, ...]
-    events: tuple[str, ...]
-    clients: tuple[str, ...]
-    allow: tuple[IPv4Network | IPv6Network, ...]
+    def runs(self, *, is_open: bool) -> bool:
+        """Whether `when` allows the step while the topic is open, or closed."""
+        match self.when:
+            case When.BOTH:
+                return True
+            case When.OPEN:
+                return is_open
+            case When.CLOSED:
+                return not is_open
+            case _:
+                assert_never(self.when)
 
 
 @dataclass(frozen=True, slots=True)
-class RouteTest:
-    """What a request must give: the channels notified at once and, unless None, those that may follow.
+class Topic:
+    """What a bot may ask for. `name` is lower case; spans are seconds.
 
-    `at` None stands for a moment at which the topic is open. `line` is where the test stands in the file.
+    `expected_response` is how soon an answer is promised during the hours, None for no promise. `expires_in` is how
+    long a request waits to be claimed. Only with hours is a step's `when` anything but `both`.
     """
 
-    topic: str
-    at: float | None
-    priority: Priority
-    expect: tuple[str, ...]
-    then: tuple[str, ...] | None
-    line: int
+    name: str
+    title: str
+    description: str
+    hours: Hours | None
+    steps: tuple[Step, ...]
+    expected_response: float | None = None
+    expires_in: float = 7 * 86_400.0
+
+    def is_open(self, at: float) -> bool:
+        """Whether it is open at `at`; without hours it always is."""
+        return self.hours is None or self.hours.is_open(at)
+
+    def next_open_at(self, at: float) -> float | None:
+        """When it opens next; None while it is open."""
+        return None if self.hours is None else self.hours.next_open(at)
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
     """All that the routing file says. `digest` is the SHA-256 of its bytes, in hexadecimal.
 
-    `channel_types` has the `type` of each channel. `warnings` do not keep the file from being used; those of `missing`
-    are among them, by the reference behind which there is nothing: `env:SLACK_TOKEN`.
+    `channel_types` has the `type` of each channel, `tests` the line of each test. With `warnings` the file can still be
+    used; those of `missing` are among them, by the reference of the secret that is not there: `env:SLACK_TOKEN`.
     """
 
     file: str
@@ -68,7 +84,7 @@ class Routing:
     channels: Mapping[str, Channel]
     channel_types: Mapping[str, str]
     callbacks: Mapping[str, Callback]
-    tests: tuple[RouteTest, ...]
+    tests: tuple[tuple[int, RouteTest], ...]
     warnings: tuple[Problem, ...]
     missing: Mapping[str, Problem]
 
@@ -95,7 +111,7 @@ class Routing:
 
     @property
     def missing_secrets(self) -> tuple[str, ...]:
-        """The references behind which there is nothing, each once: `env:SLACK_TOKEN`."""
+        """The references of secrets that are not there, each once: `env:SLACK_TOKEN`."""
         return tuple(self.missing)
 
     def public(self) -> dict[str, Any]:
@@ -106,7 +122,7 @@ class Routing:
             "digest": self.digest,
             "channels": channels,
             "topics": {name: _public_topic(topic) for name, topic in self.topics.items()},
-            "callbacks": {name: _public_callback(callback) for name, callback in self.callbacks.items()},
+            "callbacks": {name: callback.model_dump(mode="json") for name, callback in self.callbacks.items()},
             "warnings": [str(warning) for warning in self.warnings],
         }
 
@@ -122,30 +138,15 @@ def _public_topic(topic: Topic) -> dict[str, Any]:
         "hours": None if topic.hours is None else str(topic.hours),
         "expected_response": topic.expected_response,
         "expires_in": topic.expires_in,
-        "steps": [_public_step(step) for step in topic.steps],
+        "steps": [
+            {"notify": list(step.notify), "after": step.after, "if": step.condition, "when": step.when}
+            for step in topic.steps
+        ],
     }
-
-
-def _public_step(step: Step) -> dict[str, Any]:
-    return {"notify": list(step.notify), "after": step.after, "if": step.condition, "when": step.when}
-
-
-def _public_callback(callback: Callback) -> dict[str, Any]:
-    return {
-        "url": callback.url,
-        "secrets": [secret.source for secret in callback.secrets],
-        "events": list(callback.events),
-        "clients": list(callback.clients),
-        "allow": _texts(callback.allow),
-    }
-
-
-def _texts(values: Iterable[object]) -> list[str]:
-    return [str(value) for value in values]
 
 
 def _without_passwords(value: Any) -> Any:
-    """The value with user and password cut out of every URL: an operator may have written them all the same."""
+    """Secrets: the value without user and password in URLs, in case an operator has written them in clear."""
     if isinstance(value, str):
         return _PASSWORD_IN_URL.sub("", value)
     if isinstance(value, dict):

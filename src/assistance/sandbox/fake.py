@@ -77,7 +77,7 @@ class Fake(ABC, Generic[M, F]):
         return await self.inbox.reached(total, within)
 
     def script(self, *faults: F) -> None:
-        """Append `faults`: each is used for one call that it applies to, in this order, before the one of `always`."""
+        """Append `faults`: each spoils one call that it applies to, in this order, before the one of `always`."""
         self._script.extend(faults)
 
     def always(self, fault: F | None) -> None:

@@ -1,4 +1,4 @@
-"""Keeping development mode away from real providers: every channel is pointed at the sandbox, or refused."""
+"""Development mode reaches no real provider: each channel is redirected to the sandbox, or refused."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,21 +21,21 @@ def on_loopback(url: str) -> bool:
 
 
 def redirected_slack(raw: Mapping[str, Any], api_url: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with the sandbox's `api_url` unless they name one on loopback, and secrets that are there."""
+    """The settings with the sandbox's `api_url` unless theirs is on loopback, and its token for secrets not set."""
     settings = dict(raw)
     elsewhere = not on_loopback(str(raw.get("api_url", "")))
     if elsewhere:
         settings["api_url"] = api_url
     for name, value in raw.items():
         secret = _secret(value, environ)
-        # A token goes to nobody but the server that it was written for.
+        # Leak: a token must not be sent to another server than its own.
         if secret is not None and (secret.missing or (elsewhere and name == "token")):
             settings[name] = f"env:{SLACK_TOKEN}"
     return settings
 
 
 def redirected_email(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with the sandbox's mail server: one on loopback may be production's own relay."""
+    """The settings with the sandbox's mail server, always: a server on loopback may be production's own relay."""
     return dict(raw) if _secret(raw.get("smtp"), {}) is None else {**raw, "smtp": f"env:{SMTP_URL}"}
 
 

@@ -27,7 +27,7 @@ class Fault:
     `status` is the HTTP status, `error` Slack's name of it (with HTTP 200 unless `status` says otherwise),
     `retry_after` seconds, with HTTP 429; `raw` answers these bytes; `hang` waits that many seconds, True until the
     client gives up; `drop` resets the connection instead of answering. A `hang` alone only delays. `after_accept` does
-    what the call says first, so that the client cannot know.
+    what the call is for first, so that the client cannot know.
     """
 
     status: int | None = None
@@ -40,7 +40,7 @@ class Fault:
 
     @property
     def verdict(self) -> str:
-        """What `SlackCall.verdict` says of it."""
+        """The verdict of a call with this fault."""
         if self.drop:
             return "drop"
         if self.raw is not None:
@@ -161,7 +161,7 @@ class FakeSlack(Fake[SlackMessage, Fault]):
         self._calls.add(SlackCall(method, verdict, CLOCK.now()))
 
     def _answer(self, method: str, raw: bytes, token: str) -> Answer:
-        """Do what the call says."""
+        """Execute the call."""
         act = self._methods.get(method)
         if act is None:
             return {"ok": False, "error": "unknown_method", "req_method": method}

@@ -1,7 +1,7 @@
-"""The issuer of development mode: a key of its own in a folder, and tokens like those of a real one."""
+"""The token issuer of development mode, with a key of its own in a folder."""
 
 import os
-from hashlib import sha256
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from assistance.model import uuid7
-from assistance.security.tokens.strict import to_base64url
 
 KEY_FILE = "development-issuer.pem"
+_KID = "development"
 
 
 class DevelopmentIssuer:
@@ -28,9 +28,6 @@ class DevelopmentIssuer:
         self._key = key
         self._issuer_url = issuer_url
         self._audience = audience
-        public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        self._public = {"kty": "RSA", "n": public["n"], "e": public["e"]}
-        self._kid = _thumbprint(self._public)
 
     @classmethod
     def load(cls, folder: Path, issuer_url: str, audience: str) -> "DevelopmentIssuer":
@@ -41,7 +38,8 @@ class DevelopmentIssuer:
 
     def jwks(self) -> dict[str, Any]:
         """The JWKS document (RFC 7517, section 5) to publish."""
-        return {"keys": [{**self._public, "kid": self._kid, "use": "sig", "alg": "RS256"}]}
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return {"keys": [{**public, "kid": _KID, "use": "sig", "alg": "RS256"}]}
 
     def token(self, scope: str, subject: str, *, now: float, lifetime: float = 3600) -> str:
         """An access token by RFC 9068 for `subject`, valid from `now` for `lifetime` seconds."""
@@ -55,30 +53,19 @@ class DevelopmentIssuer:
             "exp": int(now + lifetime),
             "jti": uuid7(now),
         }
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"typ": "at+jwt", "kid": self._kid})
-
-
-def _thumbprint(public: dict[str, Any]) -> str:
-    """RFC 7638: the same key has the same id everywhere."""
-    return to_base64url(sha256(f'{{"e":"{public["e"]}","kty":"RSA","n":"{public["n"]}"}}'.encode()).digest())
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"typ": "at+jwt", "kid": _KID})
 
 
 def _make_key(folder: Path) -> None:
-    """Put a new key into `folder` as a whole or not at all, unless another process was faster."""
+    """Race: put a new key into `folder` whole or not at all, and none where another process has put one."""
     pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{KEY_FILE}.{os.getpid()}"
-    draft.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, never replaces a key that is already in use.
+    draft.touch(mode=0o600)
+    draft.write_bytes(pem)
+    # A hard link, unlike a rename, never replaces a key that is in use.
+    with suppress(FileExistsError):
         (folder / KEY_FILE).hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
+    draft.unlink()

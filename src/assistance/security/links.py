@@ -1,4 +1,4 @@
-"""Signed values for links and cookies: what comes back is what went out, for one purpose, until it expires."""
+"""Signed values for links and cookies, each for one purpose, until it expires."""
 
 import hmac
 import json
@@ -8,10 +8,10 @@ from typing import Any
 from assistance.security.tokens.strict import from_base64url, json_object, to_base64url
 
 MAX_CHARACTERS = 4096
-"""Of a signed value; nothing longer is looked at."""
+"""Of a signed value; a longer one is refused unread."""
 
 
-class BadLink(Exception):  # noqa: N818 - what a person holds, not what a program did
+class BadLink(Exception):  # noqa: N818 - a person's link, not a program's error
     """The value was not signed by us for that purpose, was changed, or has expired. The text never quotes it."""
 
 
@@ -49,6 +49,6 @@ class Signer:
 
 
 def _mac(secret: bytes, purpose: str, body: str) -> bytes:
-    # A key of its own for each purpose: a value signed for one is noise to all others.
+    # A key of its own for each purpose: a value signed for one is not valid for another.
     key = hmac.digest(secret, f"assistance:{purpose}".encode(), "sha256")
     return hmac.digest(key, body.encode(), "sha256")

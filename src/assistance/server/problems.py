@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): the same shape whoever refuses, and never a word of the input."""
+"""Errors as problem documents (RFC 9457): one shape for all of them, and never anything of the input."""
 
 import json
 import re
@@ -17,7 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 BLANK = "about:blank"
 """The type of a problem of which its status says everything (RFC 9457, section 4.2.1)."""
 
-# The words of RFC 9110 where Python before 3.13 has older ones.
+# The titles of RFC 9110 where Python before 3.13 has older ones.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _DETAILS = {
     400: "The request cannot be understood.",
@@ -38,7 +38,6 @@ _SENTENCES = {
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "does not have the required form",
-    "string_unicode": "must be valid Unicode text",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": "must be an integer",
@@ -55,31 +54,24 @@ _SENTENCES = {
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
     "list_type": "must be a list",
-    "tuple_type": "must be a list",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
-    "dataclass_type": "must be an object",
     "extra_forbidden": "is not known",
     "too_short": "must have at least {min_length} items",
     "too_long": "must have at most {max_length} items",
-    "url_type": "must be a URL",
-    "url_parsing": "must be a URL",
-    "url_too_long": "must be a URL of at most {max_length} characters",
-    "url_scheme": "must be a URL that begins with {expected_schemes}",
-    "none_required": "must be null",
 }
 _UNREADABLE = {"json_invalid", "json_type"}
 _OURS = "assistance"
 
 
 class Problem(HTTPException):
-    """An answer that refuses; raise it anywhere below the middleware.
+    """An answer that refuses; raise it anywhere inside of the envelope.
 
     Args:
         status: the HTTP status.
-        title: what kind of problem, the same for all of its kind; by default the status in words.
-        detail: what to do about this one, in a sentence, free of secrets and of what the caller sent.
+        title: the kind of problem, the same for all of its kind; by default the phrase of the status.
+        detail: what to do about this one, in a sentence, without secrets and without what the caller sent.
         type_: the address of the kind's description, `/problems/…` (docs/problems.md).
         headers: further header fields of the answer.
         extensions: further members of the document.
@@ -95,7 +87,6 @@ class Problem(HTTPException):
         headers: Mapping[str, str] | None = None,
         **extensions: Any,
     ) -> None:
-        """See the class."""
         super().__init__(status, detail or _DETAILS.get(status, _phrase(status)), dict(headers or {}))
         self.title = title or _phrase(status)
         self.type = type_
@@ -120,34 +111,33 @@ def problem_response(problem: Problem, scope: Mapping[str, Any]) -> Response:
     return Response(problem.body(request_id), problem.status_code, dict(problem.headers or {}), MEDIA_TYPE)
 
 
-def validation_problem(errors: Iterable[ErrorDetails | Mapping[str, Any]], *, place: tuple[str, ...] = ()) -> Problem:
+def validation_problem(errors: Iterable[ErrorDetails | Mapping[str, Any]]) -> Problem:
     """What is wrong with an input, by JSON pointers in URI fragment form (RFC 6901, section 6).
 
     Args:
         errors: as pydantic lists them. Our own validators raise `PydanticCustomError("assistance", "must …")`, whose
             text is passed on; the text of any other error may quote the input and is not.
-        place: what the pointers begin with, when not all errors are about the body.
     """
     listed = list(errors)
     if any(error["type"] in _UNREADABLE for error in listed):
         return Problem(400, "Unreadable body", "The body is not valid JSON.", type_="/problems/unreadable-body")
-    told = [{"pointer": _pointer((*place, *error["loc"])), "detail": _sentence(error)} for error in listed]
+    shown = [{"pointer": _pointer(error["loc"]), "detail": _sentence(error)} for error in listed]
     return Problem(
         422,
         "Invalid input",
-        f"{len(told)} {'value is' if len(told) == 1 else 'values are'} not valid; `errors` says which.",
+        f"{len(shown)} {'value is' if len(shown) == 1 else 'values are'} not valid; `errors` says which.",
         type_="/problems/invalid-input",
-        errors=told[:_MOST_ERRORS],
+        errors=shown[:_MOST_ERRORS],
     )
 
 
-def refused(place: tuple[str | int, ...], detail: str) -> Problem:
-    """The 422 about one value, `place` saying where it stands: `("query", "cursor")`, or members of the body."""
-    return validation_problem([{"type": _OURS, "loc": place, "msg": detail}])
+def refused(loc: tuple[str | int, ...], detail: str) -> Problem:
+    """The 422 about one value; `loc` is where it is: `("query", "cursor")`, or members of the body."""
+    return validation_problem([{"type": _OURS, "loc": loc, "msg": detail}])
 
 
 def store_unavailable() -> Problem:
-    """The refusal of what can be neither stored nor read just now."""
+    """The 503 for what cannot be stored or read now."""
     return Problem(
         503,
         "Store unavailable",
@@ -158,14 +148,14 @@ def store_unavailable() -> Problem:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let `app` refuse with problem documents; what fails unforeseen is answered by the middleware."""
+    """Let `app` refuse with problem documents; what nothing handles is answered by the envelope."""
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     errors = cast("RequestValidationError", error).errors()
-    # FastAPI begins each place with where the value came from; the body is what pointers are about.
+    # FastAPI begins each `loc` with where the value came from; pointers are about the body.
     inside = [{**item, "loc": item["loc"][1:] if item["loc"][:1] == ("body",) else item["loc"]} for item in errors]
     return problem_response(validation_problem(inside), request.scope)
 
@@ -176,7 +166,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _translated(error: HTTPException, request: Request) -> Problem:
-    """A framework's exception in our words: its own text is not ours to vouch for."""
+    """A framework's exception as a problem with our own text: its text may quote the input."""
     headers = dict(error.headers or {})
     if "Allow" in headers:
         allowed = {*headers["Allow"].split(", "), *_methods(request)}
@@ -185,7 +175,7 @@ def _translated(error: HTTPException, request: Request) -> Problem:
 
 
 def _methods(request: Request) -> Iterator[str]:
-    """The methods of every route of this path: the exception names those of the first one only."""
+    """The methods of all routes of this path: the exception names those of the first one only."""
     routers: Iterable[APIRouter] = getattr(request.app.state, "routers", ())
     for route in (each for router in routers for each in router.routes):
         if route.matches(request.scope)[0] is not Match.NONE:
@@ -196,9 +186,9 @@ def _phrase(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def _pointer(place: Iterable[int | str]) -> str:
+def _pointer(loc: Iterable[int | str]) -> str:
     # A member's name may be the caller's own text; one that is not a plain name is shown as a star.
-    parts = (str(part) if _NAME.fullmatch(str(part)) else "*" for part in place)
+    parts = (str(part) if _NAME.fullmatch(str(part)) else "*" for part in loc)
     return "#" + "".join(f"/{part}" for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""The span of one call: which calls have one, what it may say, and how what is stored carries it on."""
+"""The span of one request: which requests have one, what it may hold, and how it continues in what is stored."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -9,34 +9,33 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from assistance.server.gate import HEALTH
 
-# Either may hold what people wrote, or a signed link; `http.route` says where the call went.
+# Either may hold what people wrote, or a signed link; `http.route` is there instead.
 _WITHHELD = frozenset({"url.path", "url.query"})
 _NAME = "traceparent"
 _propagator = TraceContextTextMapPropagator()
 
 
 def untraced(scope: MutableMapping[str, Any]) -> bool:
-    """Whether nobody wants to see a span of this call: health, heartbeats, metrics."""
+    """Whether this request has no span: health checks, heartbeats and metrics come every few seconds."""
     path = str(scope.get("path", "")).rstrip("/")
     return path in HEALTH or path.startswith("/heartbeat")
 
 
 def traceparent(headers: Mapping[str, str]) -> str | None:
-    """The W3C trace context for what follows from this call: of its span, else the one it came with, else None."""
+    """The W3C trace context to store with this request: its span's, else the one it came with, else None."""
     carrier: dict[str, str] = {}
     if get_current_span().get_span_context().is_valid:
         _propagator.inject(carrier)
     elif given := headers.get(_NAME):
-        # Written anew from what was understood, so that nothing else is stored and sent on.
+        # Written anew from what was parsed, so that nothing else is stored and sent on.
         _propagator.inject(carrier, _propagator.extract({_NAME: given}))
     return carrier.get(_NAME)
 
 
 class Discreet(TracerProvider):
-    """Spans of `provider` without the path and the query of the call."""
+    """Gives spans of `provider` without the path and the query of the request."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        """See the class."""
         self._provider = provider
 
     def get_tracer(self, *args: Any, **options: Any) -> Tracer:

@@ -117,7 +117,7 @@ Rate = Annotated[float | None, BeforeValidator(_rate)]
 
 
 class Settings(BaseModel):
-    """What the environment says, `ASSISTANCE_` before each name in capitals. Secrets show in no `repr`.
+    """The settings; in the environment each is `ASSISTANCE_` and its name in capitals. No `repr` shows a secret.
 
     In development mode the issuer, the audience and the database are its own, and there are no secret keys.
     """
@@ -235,5 +235,5 @@ def _original_names(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
-    said = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{problem['loc'][0]}: {said[0].lower()}{said[1:]}"
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{problem['loc'][0]}: {text[0].lower()}{text[1:]}"

@@ -1,4 +1,4 @@
-"""Secrets by reference: a file that people read and share says where a secret is, never what it is."""
+"""Secrets by reference: a file that people share names where a secret is, and never holds it."""
 
 import os
 from collections.abc import Mapping

@@ -29,9 +29,8 @@ def json_line(event: Mapping[str, Any], default: object = None) -> bytes:  # noq
     try:
         line = _ascii(event)
     except (TypeError, ValueError, RecursionError, UnicodeError):
-        event = _plain(event)
-        line = _ascii(event)
-    if len(line) > _LONGEST_LINE:
+        line = ""
+    if not line or len(line) > _LONGEST_LINE:
         event = _plain(event)
         line = _ascii(event)
     if "\\ud" in line:

@@ -15,18 +15,16 @@ class LineWriter:
     """Buffers lines in memory and writes them to a file descriptor.
 
     A line that finds the thread idle is written at once; those that follow within 20 milliseconds are written together.
-    When the pipe is full, lines are dropped as soon as `capacity` bytes are buffered, and counted.
+    When the pipe is full, lines are dropped as soon as 8 MiB are buffered, and counted.
 
     Args:
         fd: where to write; it stays open.
         on_loss: makes the line that says, once there is room again, how many were dropped.
-        capacity: bytes that may be buffered.
     """
 
-    def __init__(self, fd: int, *, on_loss: Callable[[int], bytes], capacity: int = _CAPACITY) -> None:
+    def __init__(self, fd: int, *, on_loss: Callable[[int], bytes]) -> None:
         self._fd = fd
         self._on_loss = on_loss
-        self._capacity = capacity
         # Deadlock: a finalizer that logs may run in the thread that is inside `write`, so the lock is re-entrant.
         self._changed = threading.Condition(threading.RLock())
         self._lines: list[bytes] = []
@@ -42,7 +40,7 @@ class LineWriter:
         with self._changed:
             if self._closed:
                 self._out(line)
-            elif self._buffered + len(line) > self._capacity:
+            elif self._buffered + len(line) > _CAPACITY:
                 self.dropped += 1
                 self._unreported += 1
             else:

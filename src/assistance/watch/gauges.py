@@ -27,4 +27,4 @@ def _ended(auditor: Auditor) -> Mapping[str, float]:
 
 def _breakers(dispatcher: Dispatcher) -> Mapping[str, float]:
     # The dictionary changes in the event loop's thread, and this is asked in another one.
-    return {name: float(not lane.breaker.closed) for name, lane in dispatcher.lanes.copy().items()}
+    return {name: float(not lane.health.breaker.closed) for name, lane in dispatcher.lanes.copy().items()}

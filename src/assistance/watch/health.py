@@ -1,7 +1,8 @@
 """How this process and its channels are."""
 
 import asyncio
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from assistance.dispatch import Dispatcher
 from assistance.model import Clock, rfc3339_or_none
@@ -11,6 +12,16 @@ from assistance.store import LaneState, Store, StoreUnavailableError
 _WRITE_SECONDS = 2.0
 _KEEP = 1.0
 _BEAT = 10.0
+
+
+class ChannelAnswer(TypedDict):
+    """The health of a channel: `ok`, `parked` (misconfigured), `frozen` (by `Retry-After`) or `failing`."""
+
+    channel: str
+    type: str
+    health: str
+    reason: str | None
+    until: str | None
 
 
 class Health:
@@ -51,10 +62,10 @@ class Health:
             return False
         return True
 
-    async def channels(self) -> list[dict[str, Any]]:
-        """Each channel of the routing file: `ok`, `parked`, `frozen` or `failing`, why, and until when."""
+    async def channels(self) -> list[ChannelAnswer]:
+        """Each channel of the routing file, with its health."""
         known = {state.channel: state for state in await self._store.lane_states()}
-        found = []
+        found: list[ChannelAnswer] = []
         for name, type_ in self._routing.current.channel_types.items():
             health, reason, until = "ok", None, None
             state, now = known.get(name, LaneState(name)), self._clock.now()

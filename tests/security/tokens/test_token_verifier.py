@@ -143,12 +143,6 @@ def test_an_algorithm_that_proves_nothing_cannot_be_configured(
         TokenVerifier(jwks, clock, issuer="https://i/", audience="a", algorithms=algorithms)
 
 
-def test_leeway_is_limited(jwks: Jwks, clock: ManualClock) -> None:
-    """More than a minute of leeway is refused."""
-    with pytest.raises(ValueError, match="leeway"):
-        TokenVerifier(jwks, clock, issuer="https://i/", audience="a", algorithms=["RS256"], leeway=61)
-
-
 async def test_without_a_key_id_the_only_key_counts(
     verifier: TokenVerifier, forger: Forger, server: JwksServer
 ) -> None:

@@ -1,4 +1,4 @@
-"""From the file to a `Routing`, or to all that is wrong with it at once."""
+"""From the file to a `Routing`, or to all of its problems at once."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,15 +6,20 @@ from pathlib import Path
 
 from assistance.channels import Channel
 from assistance.model import When
-from assistance.routing import route_tests
-from assistance.routing.file.callback import short_keys
-from assistance.routing.file.checks import contradictions, doubts
+from assistance.routing.file.checks import contradictions, doubts, failed_tests
 from assistance.routing.file.document import Document, read
 from assistance.routing.file.entries import Entries, Redirect
-from assistance.routing.file.schema import CallbackEntry, FileEntry, RouteTestEntry, StepEntry, TopicEntry
+from assistance.routing.file.schema import (
+    KEY_BYTES,
+    Callback,
+    FileEntry,
+    RouteTest,
+    StepEntry,
+    TopicEntry,
+    signing_key,
+)
 from assistance.routing.problem import Problem, RoutingError
-from assistance.routing.routing import Callback, RouteTest, Routing
-from assistance.routing.topic import Step, Topic
+from assistance.routing.routing import Routing, Step, Topic
 
 
 def load(path: Path, environ: Mapping[str, str], *, redirect: Redirect | None = None) -> Routing:
@@ -22,11 +27,11 @@ def load(path: Path, environ: Mapping[str, str], *, redirect: Redirect | None = 
 
     Args:
         path: the file.
-        environ: where `env:NAME` is looked up. What is not there is a warning.
+        environ: where `env:NAME` is looked up. A variable that is not set is a warning.
         redirect: given a channel's type and settings, the settings to use instead of them.
 
     Raises:
-        RoutingError: it cannot be used; holds every problem.
+        RoutingError: it cannot be used; the error holds every problem.
     """
     document = read(path)
     entries = Entries(document, environ)
@@ -39,7 +44,7 @@ def load(path: Path, environ: Mapping[str, str], *, redirect: Redirect | None = 
     routing = Routing(
         str(path), digest, topics, channels, types, callbacks, tests, tuple(entries.warnings), entries.missing
     )
-    failed = [Problem(routing.file, line, text) for line, text in route_tests.run(routing)]
+    failed = [Problem(routing.file, line, text) for line, text in failed_tests(routing)]
     if problems := [*entries.problems, *failed]:
         raise RoutingError(problems)
     return routing
@@ -52,7 +57,7 @@ def _channels(entries: Entries, redirect: Redirect | None) -> tuple[dict[str, Ch
         channel = entries.channel(name, raw, redirect)
         if channel is not None:
             channels[name], types[name] = channel, raw["type"]
-            entries.look_for(channel.secrets(), ("channels", name), raw)
+            entries.warn_of_missing(channel.secrets(), ("channels", name), raw)
     return channels, types
 
 
@@ -90,14 +95,10 @@ def _topic(entries: Entries, name: str, raw: object, silent: set[str]) -> Topic 
         return None
     for below, text in doubts(entry, readable, silent):
         entries.warn((*where, *below), text)
-    return _frozen(name, entry, readable)
-
-
-def _frozen(name: str, entry: TopicEntry, steps: list[StepEntry]) -> Topic:
-    def when(step: StepEntry) -> When:
-        return When.BOTH if entry.hours is None else step.when
-
-    frozen = tuple(Step(tuple(step.notify), step.after, step.condition, when(step)) for step in steps)
+    frozen = tuple(
+        Step(tuple(step.notify), step.after, step.condition, When.BOTH if entry.hours is None else step.when)
+        for step in readable
+    )
     title = entry.title or name
     return Topic(name.lower(), title, entry.description, entry.hours, frozen, entry.expected_response, entry.expires_in)
 
@@ -109,24 +110,21 @@ def _callbacks(entries: Entries) -> dict[str, Callback]:
         where = ("callbacks", name)
         if name in channels:
             entries.refuse(where, "a channel has this name already")
-        entry = entries.read(CallbackEntry, raw, where)
-        if entry is not None:
-            callbacks[name] = Callback(
-                name, entry.url, tuple(entry.secrets), tuple(entry.events), tuple(entry.clients), tuple(entry.allow)
-            )
-            entries.look_for(entry.secrets, where, raw)
-            for text in short_keys(entry.secrets):
-                entries.warn((*where, "secrets"), text)
+        callback = entries.read(Callback, raw, where)
+        if callback is not None:
+            callbacks[name] = callback
+            entries.warn_of_missing(callback.secrets, where, raw)
+            for secret in callback.secrets:
+                if not secret.missing and len(signing_key(secret)) < KEY_BYTES:
+                    text = f"the key behind {secret.source} is short: at least {KEY_BYTES} bytes are advised"
+                    entries.warn((*where, "secrets"), text)
     return callbacks
 
 
-def _tests(entries: Entries, document: Document) -> tuple[RouteTest, ...]:
-    tests: list[RouteTest] = []
+def _tests(entries: Entries, document: Document) -> tuple[tuple[int, RouteTest], ...]:
+    tests = []
     for index, raw in enumerate(entries.listed(("tests",), document.data)):
-        entry = entries.read(RouteTestEntry, raw, ("tests", index))
-        if entry is None:
-            continue
-        then = None if entry.then is None else tuple(entry.then)
-        line = entries.line(("tests", index))
-        tests.append(RouteTest(entry.topic, entry.at, entry.priority, tuple(entry.expect), then, line))
+        test = entries.read(RouteTest, raw, ("tests", index))
+        if test is not None:
+            tests.append((document.line(("tests", index)), test))
     return tuple(tests)

@@ -1,4 +1,4 @@
-// Fetches the page again and puts the parts that changed in place, so that what is typed or unfolded stays.
+// Fetches the page again and replaces only the parts that changed: what is typed or unfolded stays.
 "use strict";
 
 const EVERY_MS = 1500;
@@ -23,7 +23,7 @@ async function refresh() {
     }
     document.body.classList.remove("stale");
   } catch {
-    document.body.classList.add("stale"); // The service is away; it is asked again.
+    document.body.classList.add("stale"); // The service does not answer; try again.
   }
   setTimeout(refresh, EVERY_MS);
 }

@@ -1,4 +1,4 @@
-"""What a token claims (RFC 7519, section 4.1; RFC 9068, section 2.2), and whom it thereby speaks for."""
+"""The claims of a token (RFC 7519, section 4.1; RFC 9068, section 2.2), and the client that they name."""
 
 import math
 import re
@@ -9,20 +9,22 @@ from assistance.security.tokens.principal import InvalidToken, Principal
 MAX_SUBJECT = 255
 """Characters; OpenID Connect Core 1.0, section 2."""
 
+LEEWAY = 30.0
+"""Seconds that the issuer's clock may differ from ours."""
+
 _ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 """What only an ID token has (OpenID Connect Core 1.0): it says who logged in, not what a client may do."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def judge(claims: dict[str, Any], *, issuer: str, audience: str, now: float, leeway: float) -> Principal:
-    """Whom the claims speak for, if they are meant for us and for now.
+def judge(claims: dict[str, Any], *, issuer: str, audience: str, now: float) -> Principal:
+    """The client that the claims name, if they are for us and for now.
 
     Args:
         claims: the token's payload.
         issuer: the one we trust, compared exactly.
         audience: our own name, compared exactly.
         now: seconds since the epoch.
-        leeway: seconds that the issuer's clock may differ.
 
     Raises:
         InvalidToken: they are not.
@@ -36,9 +38,9 @@ def judge(claims: dict[str, Any], *, issuer: str, audience: str, now: float, lee
     expires_at = _instant(claims, "exp")
     if expires_at is None:
         raise InvalidToken("The token never expires.")
-    if now >= expires_at + leeway:
+    if now >= expires_at + LEEWAY:
         raise InvalidToken("The token has expired.")
-    if any((_instant(claims, name) or now) > now + leeway for name in ("nbf", "iat")):
+    if any((_instant(claims, name) or now) > now + LEEWAY for name in ("nbf", "iat")):
         raise InvalidToken("The token is not valid yet.")
     return Principal(_subject(claims), _scopes(claims), expires_at)
 
@@ -65,7 +67,7 @@ def _instant(claims: dict[str, Any], name: str) -> float | None:
 
 
 def is_subject(value: object) -> TypeGuard[str]:
-    """Whether somebody can be called so: some characters, not too many, none that controls a terminal."""
+    """Whether it can be a client's name: 1 to 255 characters, none that controls a terminal."""
     return isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT and not _CONTROL.search(value)
 
 

@@ -1,4 +1,4 @@
-"""The compact form of a signed token (RFC 7515, section 7.1), read strictly; nothing in it is believed yet."""
+"""The compact form of a signed token (RFC 7515, section 7.1), read strictly; nothing in it is trusted yet."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from assistance.security.tokens.principal import InvalidToken
 from assistance.security.tokens.strict import from_base64url, json_object
 
 MAX_CHARACTERS = 8192
-"""Of a token; nothing longer is looked at."""
+"""Of a token; a longer one is refused unread."""
 
 _REFUSED_HEADERS = frozenset({"crit", "b64", "zip", "enc"})
-"""They change what the rest means (RFC 7515 4.1.11, RFC 7797, RFC 7516), and no access token needs them."""
+"""They change what the rest means (RFC 7515, section 4.1.11, RFC 7797, RFC 7516); no access token needs them."""
 _TYPES = frozenset({"jwt", "at+jwt"})
 """RFC 7519, section 5.1, and RFC 9068, section 2.1; `application/` may stand before them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compact:
-    """What a token says, and what its signature must fit: `signed`, exactly as it came."""
+    """The parts of a token; `signed` is the text that the signature is for, exactly as it came."""
 
     algorithm: str
     kid: str | None
@@ -30,11 +30,11 @@ class Compact:
 def read(token: str, algorithms: Collection[str]) -> Compact:
     """Take the token apart.
 
-    Where its header says that a key is to be found (`jku`, `x5u`, `jwk`, `x5c`) is not looked at: keys come from the
+    Header fields that name a key or where to find one (`jku`, `x5u`, `jwk`, `x5c`) are ignored: keys come from the
     issuer only.
 
     Raises:
-        InvalidToken: it has another form, or another algorithm than one of `algorithms`.
+        InvalidToken: it has another form, or an algorithm that is not in `algorithms`.
     """
     if len(token) > MAX_CHARACTERS:
         raise InvalidToken("The token is too long.")

@@ -1,8 +1,11 @@
-"""An issuer's keys at hand: fetched behind the callers' backs, so that a known key is never waited for."""
+"""An issuer's keys, fetched in the background: a call with a known key never waits for the issuer.
+
+Why not PyJWT's `PyJWKClient`: it fetches within a call, blocks the event loop for each caller, and keeps no old
+keys while the issuer is down.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from collections.abc import Callable
 
 import structlog
 
@@ -11,31 +14,31 @@ from assistance.security.tokens.keys import Key, KeySet, UnreadableKeysError
 from assistance.security.tokens.principal import CannotVerify
 from assistance.security.tokens.source import KeySource
 
+MAX_BYTES = 256 * 1024
+"""Of one document; `fetch` must cap the answer at this."""
 PATIENCE = 3.0
-"""Seconds that one fetch may take in all."""
+"""Seconds for one fetch in all, discovery included."""
 FRESH = 480.0
-"""Seconds after which the keys are fetched anew: below the 10 minutes for which they may be used without a look."""
+"""Seconds after which the keys are fetched anew: a withdrawn key is refused within 10 minutes."""
 STALE = 86400.0
-"""Seconds for which the last keys serve while no new ones can be had."""
+"""Seconds for which the last keys are used while no new ones can be fetched."""
 COOL_DOWN = 30.0
-"""Seconds between fetches that unknown key ids ask for, and the longest pause after a failure."""
+"""Seconds between fetches for unknown key ids, and the longest pause after a failure."""
 
 log = structlog.get_logger(__name__)
-
-_T = TypeVar("_T")
 
 
 class Jwks:
     """The keys of one issuer.
 
-    `run` must be running: it keeps them fresh. Whoever needs a key that is here is answered at once; whoever needs
-    another one waits for one fetch, which all who wait share.
+    `run` must be running: it keeps them fresh. A known key is returned at once; for an unknown one all callers wait for
+    one and the same fetch.
     """
 
     def __init__(
         self, source: KeySource, clock: Clock, *, on_fetch: Callable[[str | None], None] = lambda _failure: None
     ) -> None:
-        """No fetch happens here; `on_fetch` hears of each one, None or why it failed."""
+        """Nothing is fetched yet; `on_fetch` is called after each fetch with None, or with why it failed."""
         self._source = source
         self._clock = clock
         self._on_fetch = on_fetch
@@ -47,23 +50,23 @@ class Jwks:
 
     @property
     def current(self) -> KeySet | None:
-        """The keys that count now, the same object as long as they are the same; None when there are none to trust."""
+        """The keys to trust now, the same object as long as they are the same; None when there are none."""
         return self._keys if self._clock.monotonic() - self._fetched_at < STALE else None
 
     def known(self, kid: str | None, algorithm: str) -> Key | None:
-        """The key if it is at hand. Raises InvalidToken when several fit."""
+        """The key if it is known. Raises InvalidToken when several fit."""
         keys = self.current
         return None if keys is None else keys.find(kid, algorithm)
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:
-        """The key, after a fetch if it is not at hand and none was made for such a reason just now.
+        """The key, after a fetch if it is unknown and none was made for an unknown key just now.
 
         Returns:
             None when the issuer has no such key.
 
         Raises:
             InvalidToken: several keys fit.
-            CannotVerify: whether the issuer has it cannot be found out.
+            CannotVerify: the issuer cannot be asked whether it has the key.
         """
         found = self.known(kid, algorithm)
         if found is not None:
@@ -108,11 +111,12 @@ class Jwks:
 
     async def _renew(self) -> None:
         try:
-            keys = KeySet.parse(await _within(PATIENCE, self._source.read(), self._clock))
+            async with asyncio.timeout(PATIENCE):
+                keys = KeySet.parse(await self._source.read())
         except asyncio.CancelledError:
             self._failure = "the service is stopping"
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever it was, the last keys go on, and no caller sees it
+        except Exception as failure:  # noqa: BLE001 - whatever it was, the last keys stay in use, and no caller sees it
             self._failure = _reason(failure)
             log.warning("jwks_fetch_failed", reason=self._failure)
             self._on_fetch(self._failure)
@@ -127,21 +131,8 @@ class Jwks:
             self._fetching = None
 
 
-async def _within(seconds: float, work: Coroutine[None, None, _T], clock: Clock) -> _T:
-    """What `work` returns; TimeoutError after `seconds` of `clock`."""
-    task, alarm = asyncio.ensure_future(work), asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    finally:
-        task.cancel()
-        alarm.cancel()
-
-
 def _reason(failure: Exception) -> str:
     if isinstance(failure, TimeoutError):
         return f"no answer within {PATIENCE:g} s"
-    # Only our own words: a library's text may quote what came or where it came from.
+    # Secrets: a library's text may quote the answer or its address.
     return str(failure) if isinstance(failure, Verdict | UnreadableKeysError) else type(failure).__name__

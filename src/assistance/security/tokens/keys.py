@@ -1,19 +1,14 @@
-"""The keys that an issuer publishes (RFC 7517), as far as a token may be checked with them."""
+"""The keys that an issuer publishes (RFC 7517): those that may check a token."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from assistance.security.tokens.principal import InvalidToken
 from assistance.security.tokens.strict import json_object
 
-MIN_RSA_BITS = 2048
-"""RFC 7518, section 3.3."""
-
-_BY_KIND = {
+_BY_KIND: dict[tuple[Any, Any], tuple[str, ...]] = {
     ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     ("EC", "P-256"): ("ES256",),
     ("EC", "P-384"): ("ES384",),
@@ -23,13 +18,11 @@ _BY_KIND = {
 """Key type and curve, and the algorithms that they serve: asymmetric ones only."""
 
 ALGORITHMS = frozenset(name for names in _BY_KIND.values() for name in names)
-"""What a token may be signed with at all; which of them do is the operator's choice."""
-
-_NUMBERS = ("n", "e", "x", "y")
+"""All that a token may be signed with; the operator chooses among them."""
 
 
 class UnreadableKeysError(Exception):
-    """What came is no key set; the text says why, in our own words."""
+    """It is no key set; the text says why and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class KeySet:
 
     @classmethod
     def parse(cls, document: bytes) -> "KeySet":
-        """The usable keys of a JWKS document. What is not usable is left out: it may be meant for others.
+        """The usable keys of a JWKS document. Others are left out: they may have another purpose.
 
         Raises:
             UnreadableKeysError: it is no JWKS document at all.
@@ -65,7 +58,7 @@ class KeySet:
             raise UnreadableKeysError("the keys are not a JSON object") from None
         if not isinstance(listed, list):
             raise UnreadableKeysError("there is no list of keys")
-        found = (_usable(entry) for entry in listed if isinstance(entry, dict))
+        found = map(_usable, listed)
         return cls(tuple(key for key in found if key is not None))
 
     def find(self, kid: str | None, algorithm: str) -> Key | None:
@@ -80,17 +73,15 @@ class KeySet:
         return fitting[0] if fitting else None
 
 
-def _usable(entry: dict[str, Any]) -> Key | None:
-    algorithms = _serves(entry)
-    if not algorithms or any(not isinstance(entry.get(name, ""), str) for name in _NUMBERS):
-        return None
+def _usable(entry: Any) -> Key | None:
     try:
-        public = jwt.PyJWK(entry, min(algorithms)).key
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
+        algorithms = _serves(entry)
+        key = jwt.PyJWK(entry, min(algorithms)) if algorithms else None
+        if key is None or key.Algorithm.check_key_length(key.key):
+            return None
+    except Exception:  # noqa: BLE001 - an entry may hold anything, and a bad one must not spoil the others
         return None
-    if isinstance(public, RSAPublicKey) and public.key_size < MIN_RSA_BITS:
-        return None
-    return Key(entry.get("kid"), algorithms, public)
+    return Key(entry.get("kid"), algorithms, key.key)
 
 
 def _serves(entry: dict[str, Any]) -> frozenset[str]:
@@ -98,11 +89,9 @@ def _serves(entry: dict[str, Any]) -> frozenset[str]:
     purpose, operations = entry.get("use", "sig"), entry.get("key_ops", ["verify"])
     if purpose != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return frozenset()
-    # Whoever can read a private part can sign: a key published with one proves nothing.
+    # A key published with its private part proves nothing: everybody can sign with it.
     if "d" in entry or not isinstance(entry.get("kid", ""), str):
         return frozenset()
-    kind, curve, named = entry.get("kty"), entry.get("crv"), entry.get("alg")
-    if not isinstance(kind, str) or not isinstance(curve, str | None):
-        return frozenset()
-    served = frozenset(_BY_KIND.get((kind, curve), ()))
+    served = frozenset(_BY_KIND.get((entry.get("kty"), entry.get("crv")), ()))
+    named = entry.get("alg")
     return served if named is None else frozenset(name for name in served if name == named)

@@ -23,13 +23,13 @@ class MissingScopeError(Exception):
 
 
 def may_request(principal: Principal, topic: str) -> bool:
-    """Whether it may ask for assistance on `topic`, and look after what it asked there; topics are in lower case."""
+    """Whether it may request assistance on `topic`, and read and cancel its own requests there."""
     topics = topics_for(principal)
     return topics is None or topic.lower() in topics
 
 
 def may_read_all(principal: Principal) -> bool:
-    """Whether it may read what others asked."""
+    """Whether it may read requests of other clients."""
     return not _READING.isdisjoint(principal.scopes)
 
 
@@ -39,12 +39,12 @@ def may_work(principal: Principal) -> bool:
 
 
 def may_manage(principal: Principal) -> bool:
-    """Whether it may retry, replay, reload, erase and look at the configuration."""
+    """Whether it may retry, replay, reload, erase and read the configuration."""
     return MANAGE in principal.scopes
 
 
 def topics_for(principal: Principal) -> frozenset[str] | None:
-    """The topics that it may ask on: None for all of them, empty for none."""
+    """The topics on which it may request assistance, in lower case: None for all of them, empty for none."""
     if REQUEST in principal.scopes:
         return None
     return frozenset(scope.removeprefix(_ONE_TOPIC) for scope in principal.scopes if scope.startswith(_ONE_TOPIC))

@@ -10,20 +10,17 @@ from assistance.security.tokens.keys import UnreadableKeysError
 from assistance.security.tokens.strict import json_object
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""Gets a URL's body, of a 200 only, without following redirects; raises whatever it likes when it cannot."""
-
-MAX_BYTES = 256 * 1024
-"""Of one document."""
+"""Gets a URL's body, of a 200 only, up to a size, without following redirects; raises any exception."""
 
 
 class KeySource:
-    """The place of one issuer's keys."""
+    """Where one issuer publishes its keys."""
 
     def __init__(self, fetch: Fetch, issuer: str, url: str | None = None) -> None:
         """Read from `url` (`https:`, `file:`, `http:` on loopback), or by discovery from `issuer`.
 
         Raises:
-            ValueError: such a place is never read from.
+            ValueError: keys are never read from there.
         """
         where = url or issuer
         if not _trustworthy(where) and urlsplit(url or "").scheme != "file":
@@ -33,21 +30,21 @@ class KeySource:
         self._url = url
 
     async def read(self) -> bytes:
-        """The JWKS document as it stands now.
+        """The JWKS document as it is now.
 
         Raises:
-            UnreadableKeysError: the place answers, but not with what it should.
+            UnreadableKeysError: the answer is no discovery document of this issuer.
             OSError: the file cannot be read.
             Exception: what `fetch` raises.
         """
         url = self._url or await self._discovered()
         parts = urlsplit(url)
         if parts.scheme == "file":
-            return _sized(await asyncio.to_thread(_head, Path(unquote(parts.path))))
-        return _sized(await self._fetch(url))
+            return await asyncio.to_thread(Path(unquote(parts.path)).read_bytes)
+        return await self._fetch(url)
 
     async def _discovered(self) -> str:
-        document = _sized(await self._fetch(self._issuer.removesuffix("/") + "/.well-known/openid-configuration"))
+        document = await self._fetch(self._issuer.removesuffix("/") + "/.well-known/openid-configuration")
         try:
             found = json_object(document)
         except ValueError:
@@ -61,21 +58,10 @@ class KeySource:
 
 
 def _trustworthy(url: str) -> bool:
-    """Whether nobody on the way can change what comes from there."""
+    """Whether nobody on the network can change what is read from there."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
     host = parts.hostname or ""
     return bool(host) if parts.scheme == "https" else parts.scheme == "http" and is_loopback(host)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _sized(document: bytes) -> bytes:
-    if len(document) > MAX_BYTES:
-        raise UnreadableKeysError("the document is too large")
-    return document

@@ -1,4 +1,4 @@
-"""Reading what others wrote with no room for a second reading: base64url and JSON."""
+"""base64url and JSON read so that a text has one meaning only: other readers of it cannot find another one."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 MAX_DEPTH = 32
-"""Arrays and objects within each other; no issuer comes near."""
+"""Levels of arrays and objects; tokens of known issuers have a few."""
 
 
 def to_base64url(data: bytes) -> str:
@@ -19,10 +19,10 @@ def from_base64url(text: str) -> bytes:
     """The bytes that `to_base64url` makes exactly this text of.
 
     Raises:
-        ValueError: any other text: padding, white space, foreign characters, unused bits that are set.
+        ValueError: any other text, with padding, white space, foreign characters or unused bits that are set.
     """
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    # The decoder skips what it does not know; only what encodes to the same text was canonical.
+    # The decoder skips unknown characters: only a canonical text is what its bytes encode to.
     if to_base64url(data) != text:
         raise ValueError("not canonical base64url")
     return data

@@ -1,4 +1,8 @@
-"""Bearer tokens: from the text in the header to whom it speaks for."""
+"""Bearer tokens: from the text in the header to the client.
+
+PyJWT checks signatures and reads keys. Form, claims and times are checked here: PyJWT accepts texts that another reader
+reads differently (a name twice, padding), takes the time from the system, and quotes the token in its errors.
+"""
 
 from collections.abc import Collection
 from hashlib import sha256
@@ -10,8 +14,6 @@ from assistance.security.tokens.jwks import Jwks
 from assistance.security.tokens.keys import ALGORITHMS, KeySet
 from assistance.security.tokens.principal import InvalidToken, Principal
 
-MAX_LEEWAY = 60.0
-"""Seconds."""
 REMEMBERED = 10_000
 """Verified tokens kept, about 10 MB at the most; the oldest goes first."""
 
@@ -19,61 +21,42 @@ REMEMBERED = 10_000
 class TokenVerifier:
     """Verifies the access tokens of one issuer for one audience."""
 
-    def __init__(
-        self,
-        jwks: Jwks,
-        clock: Clock,
-        *,
-        issuer: str,
-        audience: str,
-        algorithms: Collection[str],
-        leeway: float = 30.0,
-    ) -> None:
-        """Pin what a good token looks like.
+    def __init__(self, jwks: Jwks, clock: Clock, *, issuer: str, audience: str, algorithms: Collection[str]) -> None:
+        """Set what a good token is.
 
         Args:
             jwks: the issuer's keys.
-            clock: tells the time.
-            issuer: its `iss`, exactly.
+            clock: for the times in a token.
+            issuer: what its `iss` must be, exactly.
             audience: what its `aud` must be or hold, exactly.
-            algorithms: what it may be signed with, asymmetric ones only.
-            leeway: seconds that the issuer's clock may differ, 60 at most.
+            algorithms: those it may be signed with, asymmetric ones only.
 
         Raises:
-            ValueError: an algorithm that must never be allowed, none at all, or too much leeway.
+            ValueError: an algorithm that must never be allowed, or none at all.
         """
         if not algorithms or not ALGORITHMS.issuperset(algorithms):
             raise ValueError(f"tokens may be signed with {', '.join(sorted(ALGORITHMS))} only")
-        if not 0 <= leeway <= MAX_LEEWAY:
-            raise ValueError(f"leeway is between 0 and {MAX_LEEWAY:g} seconds")
         self._issuer = issuer
         self._audience = audience
         self._algorithms = frozenset(algorithms)
         self._jwks = jwks
         self._clock = clock
-        self._leeway = leeway
         self._remembered: dict[bytes, Principal] = {}
         self._remembered_under: KeySet | None = None
 
     async def verify(self, token: str) -> Principal:
-        """Whom the token speaks for. Waits only where its key must be fetched.
+        """The client of the token. Waits only where its key must be fetched.
 
         Raises:
-            InvalidToken: it proves nothing.
-            CannotVerify: its key is not at hand and cannot be had.
+            InvalidToken: it is refused.
+            CannotVerify: its key is unknown and the issuer cannot be asked.
         """
         principal = self.verify_cached(token)
         if principal is not None:
             return principal
         compact = read(token, self._algorithms)
-        # The claims come first: a token that is not for us must not make us fetch keys.
-        principal = judge(
-            compact.claims,
-            issuer=self._issuer,
-            audience=self._audience,
-            now=self._clock.now(),
-            leeway=self._leeway,
-        )
+        # Load: claims are checked first, so that a token for others makes us fetch nothing.
+        principal = judge(compact.claims, issuer=self._issuer, audience=self._audience, now=self._clock.now())
         key = await self._jwks.key(compact.kid, compact.algorithm)
         if key is None:
             raise InvalidToken("The token is signed with an unknown key.")
@@ -83,7 +66,7 @@ class TokenVerifier:
         return principal
 
     def verify_cached(self, token: str) -> Principal | None:
-        """Whom the token speaks for if that was found out before and still holds."""
+        """The client of the token if it was verified before, with keys still in use, and has not expired."""
         if len(token) > MAX_CHARACTERS or not token.isascii():
             return None
         self._forget_if_keys_changed()
@@ -99,7 +82,7 @@ class TokenVerifier:
         self._remembered[_digest(token)] = principal
 
     def _forget_if_keys_changed(self) -> None:
-        # All at once: issuers change keys so rarely that knowing which key vouched for which token is not worth it.
+        # All of them: issuers change keys too rarely for remembering which key has signed which token.
         keys = self._jwks.current
         if keys is not self._remembered_under:
             self._remembered.clear()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from assistance.model import State
+from assistance.model import Bucket, State
 from assistance.store.engine.writer import each
 from assistance.store.queue.leases import AT_ONCE, WAITING_AGAIN, change_to, these
 from assistance.store.queue.outcomes import lock_requests, start_next_step
@@ -27,8 +27,7 @@ _lane_is_parked = lanes.c.parked_reason.is_not(None)
 class LaneState:
     """What the store remembers of a channel; instants, None where it is not parked.
 
-    `arrival` is when its next message would be due if they came evenly at the channel's pace (the generic cell rate
-    algorithm's theoretical arrival time).
+    `arrival` is what `model.Bucket` remembers of the channel's pace.
     """
 
     channel: str
@@ -137,8 +136,8 @@ def granted(
         if state.closed(now):
             continue
         if pace := paces.get(channel):
-            held = max(1.0, pace) - (max(state.arrival, now) - now) * pace
-            allowed[channel] = min(room, int(held + 1e-6))
+            # Rounding: fractions that were added up must not cost a token.
+            allowed[channel] = min(room, int(Bucket(pace).tokens(state.arrival, now) + 1e-6))
         else:
             allowed[channel] = room
     return {channel: room for channel, room in allowed.items() if room > 0}
@@ -151,11 +150,11 @@ def spend(
     known: Collection[LaneState],
     now: float,
 ) -> None:
-    """Take what was leased out of the buckets that all processes share."""
+    """Take a token for each delivery that was leased out of the bucket of its channel, which all processes share."""
     arrivals = {state.channel: state.arrival for state in known}
     for channel, count in sorted(sent.items()):
         if pace := paces.get(channel):
-            arrival = max(arrivals.get(channel, 0.0), now) + count / pace
+            arrival = Bucket(pace).spend(arrivals.get(channel, 0.0), now, count)
             remember(connection, {"channel": channel, "arrival": arrival}, grow="arrival")
 
 
