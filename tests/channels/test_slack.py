@@ -124,7 +124,7 @@ async def test_a_reply_goes_to_the_thread_and_an_edit_to_the_message(fake: FakeS
 
 
 async def test_an_edit_of_a_message_that_is_gone_is_not_tried_for_days(fake: FakeSlack, http: Http) -> None:
-    """Somebody has removed it: nothing to rewrite, now or later."""
+    """A person has removed it: there is nothing to rewrite, now or later."""
     with pytest.raises(Undeliverable) as caught:
         await slack_at(fake.api_url).update("C0SALES:1.000000", MESSAGE, http)
     assert caught.value.code == "message_not_found"

@@ -146,7 +146,7 @@ class Stage:
 
     async def move(self, request_id: str, transition: Transition) -> None:
         """What the desk does."""
-        await self.store.move(Move(Command(request_id, Actor("slack", "U1", "Ana"), self.clock.now()), transition))
+        await self.store.change(Move(Command(request_id, Actor("slack", "U1", "Ana"), self.clock.now()), transition))
 
     async def quiet(self) -> None:
         """Return when nothing happens any more until time goes on."""

@@ -28,7 +28,7 @@ _numbers = itertools.count()
 _EMPTY = """
 DO $$ BEGIN
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid();
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
     EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'alembic_version');
 END $$

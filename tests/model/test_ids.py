@@ -23,7 +23,7 @@ def test_ids_differ_though_many_threads_make_them_at_once():
 
 
 def test_the_first_id_of_an_instant_is_below_all_of_it():
-    """And above all before it; what no id can tell is as early or as late as one can."""
+    """And above all before it; an instant out of range gives the first or the last id."""
     now = 1_795_457_756.167
     assert uuid7(now - 0.001) < first_uuid7(now) < uuid7(now)
     assert UUID(first_uuid7(-1e9)).int >> 80 == 0

@@ -107,10 +107,10 @@ async def test_the_p99_of_accepts_is_the_same_with_a_collector_that_hangs(tmp_pa
             if took > 1200 or (took > 70 and not grown.low <= limit <= grown.high):
                 break
     control = _median([other - well for well, other, _ in rounds])
-    told = f"{len(rounds)} rounds in {took:.0f} s, limit {limit * 1000:.1f} ms: p99 {grown}, of a good one {control}"
-    say(told)
+    result = f"{len(rounds)} rounds in {took:.0f} s, limit {limit * 1000:.1f} ms: p99 {grown}, of a good one {control}"
+    say(result)
     if grown.low <= limit < grown.high:
-        pytest.skip(f"the machine is too busy to tell: {told}")
+        pytest.skip(f"the machine is too busy: {result}")
     assert grown.high <= limit
 
 
@@ -144,7 +144,7 @@ def _median(values: Sequence[float]) -> Interval:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
-async def test_the_cost_of_tracing_is_told(tmp_path: Path, rounds: int, say: Say):
+async def test_the_cost_of_tracing_is_measured(tmp_path: Path, rounds: int, say: Say):
     """Accepts a second with every span exported, against none: the median of the ratios within a round is printed."""
     (tmp_path / "a").mkdir()
     async with running(tmp_path / "a") as plain, traced(tmp_path / "b", hanging=False) as observed:

@@ -89,7 +89,7 @@ async def test_a_revoked_token(scene: Scene):
     await scene.service.ask("sales")
     dispatcher = scene.service.house.dispatcher
     assert dispatcher is not None
-    # The lane knows at once; what is scraped is what the store has been told.
+    # The lane knows at once; a scrape shows what the store has recorded.
     await until(lambda: dispatcher.lanes["sales-slack"].health.version)
     assert dispatcher.parked
     scene.fires("AssistanceChannelParked", await scene.scrape())

@@ -128,12 +128,12 @@ def crash_at(point: str, number: int) -> None:
 
 
 def before_begin(pass_: Callable[[], None]) -> None:
-    def transact(self: Any, group: Any) -> None:
+    def commit(self: Any, group: Any, *races: int) -> None:
         if _accepting(group):
             pass_()
-        before(self, group)
+        before(self, group, *races)
 
-    before = put(writer.Writer, "_transact", transact)
+    before = put(writer.Writer, "_commit", commit)
 
 
 def after_insert(table: str) -> Callable[[Callable[[], None]], None]:

@@ -16,7 +16,7 @@ class Nested(BaseModel):
 
 
 class Fragile(Channel):
-    """Fails as it is told."""
+    """Fails in the way that `boom` names."""
 
     boom: str = ""
     nested: Nested | None = None

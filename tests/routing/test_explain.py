@@ -6,7 +6,7 @@ from assistance.model import Priority
 from assistance.routing import Routing, explain
 
 
-def test_an_explanation_says_who_is_told_when_and_why(routing: Routing) -> None:
+def test_an_explanation_has_channels_times_and_reasons(routing: Routing) -> None:
     """While open: what goes out at once, what may follow at which time, on which condition."""
     explained = explain(routing, routing.topics["sales"], MONDAY_TEN, Priority.URGENT).to_json()
     assert json.loads(json.dumps(explained)) == explained

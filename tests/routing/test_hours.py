@@ -76,7 +76,7 @@ def test_hours_may_be_written_in_several_ways(text: str, canonical: str) -> None
     ],
 )
 def test_hours_that_cannot_be_read_say_what_is_expected(text: str, says: str) -> None:
-    """Each mistake gets the sentence that mends it."""
+    """Each mistake gets a sentence that shows the right form."""
     with pytest.raises(ValueError, match=says):
         parse_hours(text)
 

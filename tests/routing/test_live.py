@@ -89,8 +89,8 @@ def live(file: Path, clock: ManualClock) -> LiveRouting:
     return LiveRouting(file, dict(ENVIRON), clock=clock)
 
 
-async def test_a_reload_puts_the_new_file_in_force_and_tells_the_subscribers(live: LiveRouting, file: Path) -> None:
-    """What `reload` returns is in force, and everyone hears of it once, even after one who fails."""
+async def test_a_reload_puts_the_new_file_in_force_and_calls_the_subscribers(live: LiveRouting, file: Path) -> None:
+    """What `reload` returns is in force, and each subscriber is called once, even after one that fails."""
     heard: list[Routing] = []
     live.subscribe(fail)
     live.subscribe(heard.append)
@@ -177,10 +177,10 @@ async def test_a_file_that_is_away_for_a_moment_is_waited_for(
         assert "support" in live.current.topics
 
 
-async def test_a_file_that_stays_away_is_told_once_and_mended_by_its_return(
+async def test_a_file_that_stays_away_is_logged_once_until_it_returns(
     live: LiveRouting, file: Path, clock: ManualClock
 ) -> None:
-    """The reading each minute finds it gone; the same failure is logged once; the same content again mends it."""
+    """The reading each minute finds it gone; the same failure is logged once; the same content again ends it."""
     async with watching(live, clock) as passes:
         away = take_away(file)
         with capture_logs() as logs:

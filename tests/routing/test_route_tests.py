@@ -40,7 +40,7 @@ def test_without_a_moment_the_topic_is_open(loaded: Loaded) -> None:
         assert loaded(f"{base}tests:\n{test}".replace("after: 10m", "after: 2m")).tests
 
 
-def test_every_failing_test_is_told_and_unknown_topics_too(loaded: Loaded) -> None:
+def test_every_failing_test_is_reported_and_unknown_topics_too(loaded: Loaded) -> None:
     """One failure hides no other, and a test of a topic that could not be read is left aside."""
     tests = (
         "  - {topic: parking, expect: []}\n"

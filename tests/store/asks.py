@@ -143,7 +143,7 @@ async def events(store: Store, request_id: str) -> list[Event]:
 async def move(store: Store, request_id: str, to: Status | None) -> Snapshot:
     """Change a request's status; None: release it."""
     transition = next(each for each in Transition if each.status is to)
-    return await store.move(Move(Command(request_id, Actor("slack", "U1", "Ana"), NOW + 1), transition))
+    return await store.change(Move(Command(request_id, Actor("slack", "U1", "Ana"), NOW + 1), transition))
 
 
 def update(of: Delivery, n: int, **changes: Any) -> Delivery:

@@ -18,7 +18,7 @@ _SOONEST, _LATEST = 0.05, 1.0
 class Waiters:
     """Those who wait for a request to change, so many at once and until the process stops.
 
-    They do not occupy a slot of the `Gate`: each costs a little memory and one read a second.
+    They do not occupy a slot of the `Envelope`: each costs a little memory and one read a second.
     """
 
     def __init__(self, store: Store, slots: int, *, keep_alive: float = 15.0) -> None:

@@ -15,11 +15,9 @@ from assistance.access.refusals import add_refusal_handlers, problem_of
 from assistance.access.services import Services
 from assistance.api import ask, deliveries, docs, events, health, operations, requests, topics, work
 from assistance.api.openapi import describe
-from assistance.api.shortcut import ShortCut
 from assistance.intake import Ask
 from assistance.model import Clock
-from assistance.server.envelope import Envelope
-from assistance.server.gate import Gate
+from assistance.server.envelope import Envelope, ShortCut
 from assistance.server.problems import add_problem_handlers
 from assistance.server.spans import Discreet, untraced
 
@@ -101,15 +99,20 @@ def protect(
     on_answer: Callable[[int | None], None] = lambda _status: None,
     on_refusal: Callable[[Scope], None] = lambda _scope: None,
 ) -> None:
-    """Put the layers around `app`.
+    """Put our layer around `app`.
 
-    They stand inside of FastAPI's own telemetry, so that what they log belongs to the request's span, and outside of
+    It stands inside of FastAPI's own telemetry, so that what it logs belongs to the request's span, and outside of
     everything that is ours. `scope["state"]` then has `request_id`; authentication adds `client`, for the log. A
     process that `accepts` has the short cut.
     """
-    if accepts:
-        app.add_middleware(ShortCut, path="/assistance", endpoint=ask.ask)
+    app.add_middleware(
+        Envelope,
+        clock=clock,
+        max_concurrency=max_concurrency,
+        short_cut=ShortCut("/assistance", ask.ask) if accepts else None,
+        problem_of=problem_of,
+        on_answer=on_answer,
+        on_refusal=on_refusal,
+    )
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(network) for network in trusted_proxies])
-    app.add_middleware(Gate, max_concurrency=max_concurrency)
-    app.add_middleware(Envelope, clock=clock, problem_of=problem_of, on_answer=on_answer, on_refusal=on_refusal)

@@ -1,4 +1,4 @@
-"""The port: what a channel is, and what it may do beyond sending."""
+"""What a channel is, and what it can do beyond sending."""
 
 import re
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ Pace = Annotated[float, BeforeValidator(_per_second, json_schema_input_type=str)
 
 
 class Channel(BaseModel):
-    """One place where people are told. Its fields are its settings in the routing file.
+    """One way to reach people. Its fields are its settings in the routing file.
 
-    `send` is all that a channel must do. A channel has no retries, pace, time-outs, logs or spans: those belong to
-    the dispatcher. What it can do beyond, it says by having the method of `CanReply`, `CanUpdate` or `CanProbe`.
+    `send` is all that a channel must have. Retries, pace, time-outs, logs and spans belong to the dispatcher. What else
+    it can do, it says by having the method of `CanReply`, `CanUpdate` or `CanProbe`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
@@ -46,7 +46,7 @@ class Channel(BaseModel):
     default_pace: ClassVar[float | None] = None
     """The provider's limit, messages per second."""
     concurrency: ClassVar[int] = 16
-    """How many sends at once."""
+    """The number of sends at the same time."""
     person: ClassVar[bool] = True
     """Whether a person reads what arrives there."""
 
@@ -54,30 +54,30 @@ class Channel(BaseModel):
     retry_for: Duration = Field(default="72h", description="How long a message is tried, time parked not counted.")  # type: ignore[assignment]
 
     async def send(self, message: Message, http: Http) -> str | None:
-        """Say it; what comes back is the provider's reference of the message, if it has one.
+        """Send it; returns the provider's reference of the message, if there is one.
 
         Raises:
             TryLater: it may work later.
             Misconfigured: the channel's settings are wrong.
-            Undeliverable: this message will never be taken.
+            Undeliverable: this message will never be accepted.
         """
         raise NotImplementedError
 
     @field_validator("*")
     @classmethod
     def _encrypted(cls, value: object) -> object:
-        """Refuse a URL in clear that leads off this machine when the file is read, not when a message is waiting."""
+        """Clear text: refuse plain http off this machine when the file is read, not when a message is sent."""
         if isinstance(value, AnyUrl) and value.scheme == "http" and not is_loopback(value.host or ""):
             raise ValueError("https is required, plain http is for loopback addresses only")
         return value
 
     @property
     def messages_per_second(self) -> float | None:
-        """The pace that counts, None for no limit."""
+        """The pace in force, None for no limit."""
         return self.pace if self.pace is not None else self.default_pace
 
     def secrets(self) -> Iterator[Secret]:
-        """Every secret among the settings, for redaction and for what is missing."""
+        """Every secret among the settings."""
         for field in type(self).model_fields:
             value = getattr(self, field)
             for item in value if isinstance(value, (list, tuple)) else (value,):
@@ -99,14 +99,14 @@ class CanUpdate(Protocol):
     """A channel that can rewrite a message of its own."""
 
     async def update(self, reference: str, message: Message, http: Http) -> None:
-        """Put `message` in the place of the one with this reference; raises as `Channel.send` does."""
+        """Replace the message with this reference by `message`; raises as `Channel.send` does."""
         ...
 
 
 @runtime_checkable
 class CanProbe(Protocol):
-    """A channel that can try its credentials and its destination without a message."""
+    """A channel that can check its credentials and its destination without a message."""
 
     async def probe(self, http: Http) -> None:
-        """Try them; nobody is notified. Raises as `Channel.send` does."""
+        """Check them; nobody is notified. Raises as `Channel.send` does."""
         ...

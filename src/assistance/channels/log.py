@@ -1,4 +1,4 @@
-"""Writes one line to the service's own log: for trying out, no person reads it."""
+"""Writes one line to the service's own log: for trying out; no person reads it."""
 
 from typing import ClassVar
 

@@ -34,7 +34,7 @@ _FIELD = 250
 _FALLBACK = 3_000
 
 _ANSWER = 512 * 1024
-"""Bytes: Slack repeats the whole message, and spells each emoji with twelve characters."""
+"""Bytes: Slack repeats the whole message in its answer, with twelve characters for each emoji."""
 
 _ERRORS: dict[tuple[type[Verdict], Reason], str] = {
     (TryLater, Reason.RATE_LIMITED): "ratelimited rate_limited",
@@ -43,7 +43,7 @@ _ERRORS: dict[tuple[type[Verdict], Reason], str] = {
     " missing_scope no_permission access_denied not_allowed_token_type enterprise_is_restricted",
     (Misconfigured, Reason.DESTINATION): "channel_not_found not_in_channel is_archived restricted_action",
     (Undeliverable, Reason.TOO_LONG): "msg_too_long msg_blocks_too_long",
-    # The last three: what a reply or an edit hears when a person has removed the message.
+    # The last three: the answers to a reply or an edit when a person has removed the message.
     (Undeliverable, Reason.REJECTED): "no_text too_many_attachments invalid_blocks invalid_arguments"
     " message_not_found cant_update_message edit_window_closed",
 }
@@ -64,45 +64,45 @@ class Slack(Channel):
 
     async def send(self, message: Message, http: Http) -> str | None:
         """Post it; the reference is `channel:ts`."""
-        return await self._post(http, {"channel": self.channel, **_words(message), **_UNFURLED})
+        return await self._post(http, {"channel": self.channel, **_content(message), **_UNFURLED})
 
     async def reply_to(self, thread: str, message: Message, http: Http) -> str | None:
         """Post it in the thread of the message `thread`."""
         channel, _, ts = thread.rpartition(":")
-        return await self._post(http, {"channel": channel, "thread_ts": ts, **_words(message), **_UNFURLED})
+        return await self._post(http, {"channel": channel, "thread_ts": ts, **_content(message), **_UNFURLED})
 
     async def update(self, reference: str, message: Message, http: Http) -> None:
         """Rewrite the message `reference`."""
         channel, _, ts = reference.rpartition(":")
-        # Without metadata Slack keeps that of the first message, and with it the key by which to find it.
-        words = {name: value for name, value in _words(message).items() if name != "metadata"}
-        await self._call(http, "chat.update", {"channel": channel, "ts": ts, "blocks": [], **words})
+        # Without metadata, Slack keeps that of the first message: the key by which it is found.
+        content = {name: value for name, value in _content(message).items() if name != "metadata"}
+        await self._call(http, "chat.update", {"channel": channel, "ts": ts, "blocks": [], **content})
 
     async def probe(self, http: Http) -> None:
         """Ask Slack who the token belongs to."""
         await self._call(http, "auth.test", {})
 
     async def _post(self, http: Http, payload: dict[str, Any]) -> str:
-        said = await self._call(http, "chat.postMessage", payload)
-        return f"{said['channel']}:{said['ts']}"
+        found = await self._call(http, "chat.postMessage", payload)
+        return f"{found['channel']}:{found['ts']}"
 
     async def _call(self, http: Http, method: str, payload: dict[str, Any]) -> dict[str, Any]:
         url = f"{str(self.api_url).rstrip('/')}/{method}"
         response = await http.post(url, json=payload, bearer=self.token, cap=_ANSWER)
-        said = response.json()
-        if said["ok"] is not True:
-            raise _verdict(said, response, self.token)
-        return said
+        found = response.json()
+        if found["ok"] is not True:
+            raise _verdict(found, response, self.token)
+        return found
 
 
 _UNFURLED = {"unfurl_links": False, "unfurl_media": False, "mrkdwn": False}
 
 
-def _verdict(said: dict[str, Any], response: HttpResponse, token: Secret) -> Verdict:
-    """What `ok: false` means. An error that nobody knows yet is tried again: a message is not lost to a new word."""
-    error = redact(str(said["error"]))
+def _verdict(found: dict[str, Any], response: HttpResponse, token: Secret) -> Verdict:
+    """What `ok: false` means. Lost message: an error that is not in the table is tried again."""
+    error = redact(str(found["error"]))
     if not _ERROR_NAME.fullmatch(error):
-        # It goes into logs, and what is no name may repeat the message.
+        # Leak: it goes into logs, and what is no name may repeat the message.
         error = "no_name_of_an_error"
     known = "restricted_action" if error.startswith("restricted_action") else error
     kind, reason = _BY_ERROR.get(known, (TryLater, Reason.OTHER))
@@ -110,20 +110,20 @@ def _verdict(said: dict[str, Any], response: HttpResponse, token: Secret) -> Ver
     return kind(reason, response.retry_after if kind is TryLater else None, code=error, answer=answer)
 
 
-def _words(message: Message) -> dict[str, Any]:
-    """What is said, without where: the same on every try."""
+def _content(message: Message) -> dict[str, Any]:
+    """The message without its destination: the same on every try."""
     text = message.text if message.short else f"{message.title}\n{message.body}"
-    words: dict[str, Any] = {
+    content: dict[str, Any] = {
         "text": _escape(cut(readable(text), _FALLBACK)),
         "parse": "none",
         "link_names": False,
         "metadata": {"event_type": "assistance_request", "event_payload": {"key": message.key}},
     }
-    return words if message.short else {**words, "blocks": _blocks(message)}
+    return content if message.short else {**content, "blocks": _blocks(message)}
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
-    """Block Kit: title, the customer's words, facts, links, since when. Only the customer's words are ever cut off."""
+    """Block Kit: title, body, fields, links, since when. Only the body is ever cut off."""
     title = cut(one_line(message.title), _HEADER - 2)
     header: dict[str, Any] = {"type": "header", "text": _plain(f"🚨 {title}" if message.urgent else title)}
     tail = [*_facts(message), *_links(message), *_since(message)]

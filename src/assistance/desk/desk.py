@@ -88,18 +88,18 @@ class Desk:
 
     async def move(self, transition: Transition, request_id: str, actor: Actor, if_match: IfMatch = None) -> Snapshot:
         """Claim, release, resolve or cancel; of two claims at once one is refused, with the claim of the other."""
-        moved = await self._store.move(Move(self._command(request_id, actor, if_match), transition))
+        moved = await self._store.change(Move(self._command(request_id, actor, if_match), transition))
         if transition is Transition.CLAIM and (claim := moved.request.claim):
             self._metrics.claimed(moved.request.topic, claim.at - moved.request.created_at)
         return moved
 
     async def follow_up(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
         """Add what the customer says now."""
-        return await self._store.follow_up(FollowUp(self._command(request_id, actor, if_match), text))
+        return await self._store.change(FollowUp(self._command(request_id, actor, if_match), text))
 
     async def reply(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
         """Record what a person says to the customer; the bot reads it in the events."""
-        return await self._store.reply(Reply(self._command(request_id, actor, if_match), text))
+        return await self._store.change(Reply(self._command(request_id, actor, if_match), text))
 
     async def reroute(self, request_id: str, actor: Actor, topic: str, if_match: IfMatch = None) -> Snapshot:
         """Pass it on to the people of another topic; raises UnknownTopicError too."""
@@ -110,7 +110,7 @@ class Desk:
             raise NotFoundError(request_id)
         owed = plan(to, request_id, command.now, routing.channels)
         expected = expected_response(to, command.now)
-        return await self._store.reroute(Reroute(command, to.name, to.title, owed, expected))
+        return await self._store.change(Reroute(command, to.name, to.title, owed, expected))
 
     async def erase(self, request_id: str, actor: Actor) -> None:
         """Erase what the customer wrote and what was replied, here and in the channels that can."""
@@ -127,7 +127,7 @@ class Desk:
     async def _erase(self, request_id: str, actor: Actor) -> Snapshot:
         channels = self._routing().channels
         rewritable = {name for name, channel in channels.items() if isinstance(channel, CanUpdate)}
-        return await self._store.erase(Erasure(self._command(request_id, actor), rewritable))
+        return await self._store.change(Erasure(self._command(request_id, actor), rewritable))
 
     async def retry(self, request_id: str, n: int, actor: Actor) -> tuple[Delivery, list[Attempt]]:
         """Send delivery `n` again now; the delivery and its tries. Raises NoSuchDeliveryError too."""
@@ -138,7 +138,7 @@ class Desk:
         raise NoSuchDeliveryError(f"{request_id}.{n}")
 
     async def _retry(self, retry: Retry) -> None:
-        snapshot = await self._store.retry(retry)
+        snapshot = await self._store.change(retry)
         await self.try_parked(next(each.channel for each in snapshot.deliveries if each.n == retry.n))
 
     async def replay(self, selection: DeliveryFilter, actor: Actor, *, dry_run: bool) -> Replayed:

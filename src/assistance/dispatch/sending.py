@@ -14,16 +14,7 @@ from assistance.channels import CanReply, CanUpdate, Channel
 from assistance.dispatch.outcome import Failure, Try
 from assistance.messages.notice import notice, trial
 from assistance.messages.update import aloud, rewritten, update
-from assistance.model import (
-    Attempt,
-    Clock,
-    Kind,
-    Misconfigured,
-    Outcome,
-    Reason,
-    TryLater,
-    Undeliverable,
-)
+from assistance.model import Attempt, Clock, Kind, Misconfigured, Outcome, Reason, TryLater, Undeliverable
 from assistance.outgoing import Http
 from assistance.settings import MissingSecretError
 from assistance.store import Job

@@ -1,10 +1,10 @@
-"""What became of one try to send, said by a channel by raising one of these."""
+"""Why one try to send failed: a channel raises one of these."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """The closed list of reasons: log field, metric label and time line use the same words."""
+    """The closed list of reasons, the same in logs, metrics and the time line."""
 
     TIMEOUT = "timeout"
     CONNECTION = "connection"
@@ -22,20 +22,19 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
-class Verdict(Exception):  # noqa: N818 - not an error of ours: the provider's word on one message
+class Verdict(Exception):  # noqa: N818 - not an error of ours: what a provider answers to one message
     """Why one try did not deliver.
 
     Args:
         reason: one of `Reason`; any other short text is shown as it is and counted as `other`.
-        after: seconds before which the destination wants no further message (`Retry-After`).
-        code: the provider's own word, for example `channel_not_found` or `503`.
+        after: seconds in which the provider accepts no further message (`Retry-After`).
+        code: the provider's own code, for example `channel_not_found` or `503`.
         answer: the start of the provider's answer, free of secrets.
     """
 
     def __init__(
         self, reason: str, after: float | None = None, *, code: str | None = None, answer: str | None = None
     ) -> None:
-        """See the class."""
         super().__init__(reason if code is None else f"{reason}: {code}")
         self.reason = reason
         self.after = after
@@ -44,12 +43,12 @@ class Verdict(Exception):  # noqa: N818 - not an error of ours: the provider's w
 
 
 class TryLater(Verdict):
-    """It may work later: the message is tried again by the schedule, never before `after` seconds."""
+    """It may work later: the message is tried again, never before `after` seconds."""
 
 
 class Misconfigured(Verdict):
-    """The channel itself is wrong (token, destination): it is parked, and no message of it burns a try."""
+    """The channel itself is wrong (token, destination): it is parked, and none of its messages loses a try."""
 
 
 class Undeliverable(Verdict):
-    """This message will never be taken: once more as short plain text, then failed."""
+    """This message will never be accepted: it is tried once more as short plain text, then it is failed."""

@@ -55,13 +55,13 @@ _HTTPS = 443
 
 
 class ForbiddenAddressError(OSError):
-    """The address may not be reached; an OSError because connecting is where it surfaces."""
+    """The address must not be reached; an OSError because it is raised while connecting."""
 
 
 def is_forbidden(ip: str, allow: Iterable[Network] = ()) -> bool:
-    """Whether `ip` is out of bounds: not public and in none of the networks `allow`, or a metadata service.
+    """Whether `ip` must not be reached: not public and in none of the networks `allow`, or a metadata service.
 
-    IPv4 addresses inside IPv6 ones are judged as what they are. Raises ValueError when `ip` is no address.
+    An IPv4 address inside an IPv6 one is judged as IPv4. Raises ValueError when `ip` is no address.
     """
     address, judged = _read(ip)
     if _within((address, *_carried(address)), _METADATA):
@@ -97,7 +97,7 @@ def is_loopback(host: str) -> bool:
         address = ip_address(host.strip("[]"))
     except ValueError:
         return host.lower() == "localhost"
-    # Python 3.13 counts ::ffff:127.0.0.1 in; nobody writes that by accident.
+    # Python 3.13 counts ::ffff:127.0.0.1 as loopback; nobody writes that by accident.
     return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
@@ -123,7 +123,7 @@ class AddressGuard(AbstractResolver):
     """Lets a connection out only to vetted addresses, and to the very ones that were vetted.
 
     Public addresses on the ports `ports`; any address and port in the networks `allow`; a metadata service never. A
-    name is refused when one of its addresses is, so an answer that mixes public and private ones gains nothing.
+    name is refused when one of its addresses is: a DNS answer that mixes public and private addresses gains nothing.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 from pydantic import AnyUrl
 from pydantic_core import PydanticSerializationError, to_json
 from yarl import URL
@@ -113,13 +113,11 @@ class Http:
         self,
         url: str | AnyUrl | Secret,
         *,
-        headers: Mapping[str, str] | None = None,
-        bearer: Secret | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the session's own time-out, shorter for this call
         cap: int = _CAP,
     ) -> HttpResponse:
         """GET within `timeout` seconds; returns and raises as `post` does."""
-        return await self._call("GET", url, headers=headers, bearer=bearer, timeout=timeout, cap=cap)
+        return await self._call("GET", url, timeout=timeout, cap=cap)
 
     async def ask(
         self,
@@ -165,7 +163,8 @@ class Http:
         # Without tracing there is nothing to make current, which would cost a sixth of the call.
         traced = span.get_span_context().is_valid
         with trace.use_span(span, end_on_exit=True, record_exception=False) if traced else nullcontext():
-            propagate.inject(sent)
+            if context.get_current():
+                propagate.inject(sent)
             request = self._session.request(
                 method,
                 target,

@@ -1,16 +1,20 @@
-"""The outermost layer: gives each request its id, an answer whatever happens, and a line in the log."""
+"""The layer around the application: an id for each request, an answer whatever happens, a line in the log."""
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from opentelemetry import trace
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistance.model import Clock, uuid7
-from assistance.server.gate import HEALTH
+from assistance.server.gate import HEALTH, objection, too_busy
 from assistance.server.problems import Problem, problem_response
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -25,37 +29,62 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]], clock: Clock) -> str:
     return uuid7(clock.now())
 
 
+@dataclass(frozen=True, slots=True)
+class ShortCut:
+    """The one endpoint that is called past the router, which costs more than all else in an accept.
+
+    See docs/decisions/0008-accept-path.md. It answers a POST to `path`, and is declared as a route too, for the OpenAPI
+    document.
+    """
+
+    path: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+
+
 class Envelope:
-    """Gives each request its id, logs how it ended, and answers where no other layer did.
+    """Gives each request its id, refuses what may not come in, logs how it ended, and answers where nothing else did.
+
+    It also removes the slash at the end of a path, so that both forms reach the same route. An endpoint that waits
+    long without working gives its slot back early by calling `scope["state"]["release"]`.
 
     Args:
         app: what is in the envelope.
         clock: for new ids.
+        max_concurrency: requests at once; `HEALTH` paths come on top.
+        short_cut: what is called past `app`.
         problem_of: the problem that answers an exception; None for a bug, which is logged and answered with 500.
         on_answer: called with the status of each answer, None where there was none; not for `HEALTH` paths.
-        on_refusal: called for each request that was answered with a 4xx, whichever layer refused it.
+        on_refusal: called for each request that was answered with a 4xx, whichever room refused it.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         clock: Clock,
+        *,
+        max_concurrency: int,
+        short_cut: ShortCut | None = None,
         problem_of: Callable[[Exception], Problem | None] = lambda _error: None,
         on_answer: Callable[[int | None], None] = lambda _status: None,
         on_refusal: Callable[[Scope], None] = lambda _scope: None,
     ) -> None:
         self._app = app
         self._clock = clock
+        self._max_concurrency = max_concurrency
+        self._short_cut = short_cut
+        self._short_route = Route(short_cut.path, short_cut.endpoint, methods=["POST"]) if short_cut else None
         self._problem_of = problem_of
         self._on_answer = on_answer
         self._on_refusal = on_refusal
+        self._slots: set[object] = set()
         # Bound once: a lazy logger binds itself anew at every line.
         self._log = _log.bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request_id = request_id_of(scope["headers"], self._clock)
-        scope["state"]["request_id"] = request_id
+        state, slot, begun = scope["state"], object(), time.perf_counter()
+        state["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         trace.get_current_span().set_attribute("request_id", request_id)
         status: int | None = None
@@ -67,9 +96,14 @@ class Envelope:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
             await send(message)
 
-        begun = time.perf_counter()
         try:
-            await self._app(scope, receive, answer)
+            self._let_in(scope, slot)
+            if (short := self._short_cut) and scope["path"] == short.path and scope["method"] == "POST":
+                self._name(scope)
+                response = await short.endpoint(Request(scope, receive))
+                await response(scope, receive, answer)
+            else:
+                await self._app(scope, receive, answer)
         except ClientDisconnect:
             pass  # The client closed before its body was complete: there is no one to answer, and no failure of ours.
         except Exception as error:  # noqa: BLE001 - the last resort: no request may end without an answer
@@ -81,11 +115,35 @@ class Envelope:
             if status is None:
                 await problem_response(problem, scope)(scope, receive, answer)
         finally:
+            self._slots.discard(slot)
             if scope["path"] not in HEALTH:
                 self._on_answer(status)
             if status is not None and 400 <= status < 500:  # noqa: PLR2004
                 self._on_refusal(scope)
             self._log_access(scope, status, time.perf_counter() - begun)
+
+    def _let_in(self, scope: Scope, slot: object) -> None:
+        """Give the request its slot, and its path the one form that routes know. Raises Problem."""
+        path = scope["path"]
+        if path.endswith("/") and path != "/":
+            scope["path"] = path = path[:-1]
+            scope["raw_path"] = scope.get("raw_path", b"").removesuffix(b"/")
+        if (problem := objection(scope)) is not None:
+            raise problem
+        if path in HEALTH:
+            return
+        if len(self._slots) >= self._max_concurrency:
+            raise too_busy()
+        self._slots.add(slot)
+        scope["state"]["release"] = partial(self._slots.discard, slot)
+
+    def _name(self, scope: Scope) -> None:
+        """Do what the router does for other requests: name the route, for the log and the span."""
+        scope["route"] = self._short_route
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.update_name(f"POST {scope['path']}")
+            span.set_attribute("http.route", scope["path"])
 
     def _log_access(self, scope: Scope, status: int | None, seconds: float) -> None:
         """Log the route, never the path, the query or the body, which may hold what people wrote."""

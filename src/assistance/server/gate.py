@@ -1,10 +1,8 @@
-"""What is refused from a request's header alone, and the one form that every path has behind it."""
+"""What is refused before any endpoint is called: by the header alone, or because there is too much at once."""
 
-from functools import partial
+from starlette.types import Scope
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from assistance.server.problems import Problem, problem_response
+from assistance.server.problems import Problem
 
 MAX_HEADER = 16_384
 MAX_BODY = 192 * 1024
@@ -32,49 +30,18 @@ def body_too_large() -> Problem:
     return closing(413, "/problems/body-too-large", "The body is larger than 192 KB.")
 
 
-class Gate:
-    """Lets in what is well formed and not too large, `max_concurrency` requests at once. `HEALTH` paths come on top.
-
-    It also removes the slash at the end of a path, so that both forms reach the same route. An endpoint that waits
-    long without working gives its slot back early by calling `scope["state"]["release"]`.
-    """
-
-    def __init__(self, app: ASGIApp, *, max_concurrency: int) -> None:
-        self._app = app
-        self._max_concurrency = max_concurrency
-        self._slots: set[object] = set()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        path = scope["path"]
-        if path.endswith("/") and path != "/":
-            scope["path"] = path = path[:-1]
-            scope["raw_path"] = scope.get("raw_path", b"").removesuffix(b"/")
-        problem = _objection(scope)
-        if problem is None and path in HEALTH:
-            await self._app(scope, receive, send)
-            return
-        if problem is None and len(self._slots) >= self._max_concurrency:
-            problem = Problem(
-                503,
-                "Too busy",
-                "The service is answering as many requests as it can. Try again.",
-                type_="/problems/too-busy",
-                headers={"Retry-After": "1"},
-            )
-        if problem is not None:
-            await problem_response(problem, scope)(scope, receive, send)
-            return
-        slot = object()
-        self._slots.add(slot)
-        release = scope["state"]["release"] = partial(self._slots.discard, slot)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            release()
+def too_busy() -> Problem:
+    """The refusal of a request above what the process answers at once."""
+    return Problem(
+        503,
+        "Too busy",
+        "The service is answering as many requests as it can. Try again.",
+        type_="/problems/too-busy",
+        headers={"Retry-After": "1"},
+    )
 
 
-def _objection(scope: Scope) -> Problem | None:
+def objection(scope: Scope) -> Problem | None:
     """What is wrong with the header. A Content-Length that is no number, or one of several, httptools refuses."""
     size = len(scope["raw_path"]) + len(scope["query_string"])
     hosts = length = 0

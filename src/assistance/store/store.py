@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from opentelemetry.trace import Tracer
 
@@ -16,12 +17,23 @@ from assistance.store.queue.dequeue import Dequeue, Dequeued
 from assistance.store.queue.lanes import Failing, Freeze, LaneState, Park, Unpark
 from assistance.store.queue.leases import Recovery, Renewal
 from assistance.store.queue.outcomes import DeliveryOutcome, Recorded
-from assistance.store.requests import accepting, changing, moves, reading, retention
+from assistance.store.requests import accepting, moves, reading, retention
 from assistance.store.requests.accepting import Accepted, NewRequest
 from assistance.store.requests.moves import FollowUp, Move, Reply, Reroute, Retry
 from assistance.store.requests.reading import DeliveryFilter, Owed, RequestFilter
 from assistance.store.requests.retention import Erasure, Retained
 from assistance.store.tables.schema import WAITING
+
+Change = Move | FollowUp | Reply | Reroute | Retry | Erasure
+_CHANGES: dict[type[Change], Operation[Any, Snapshot]] = {
+    Move: moves.move,
+    FollowUp: moves.follow_up,
+    Reply: moves.reply,
+    Reroute: moves.reroute,
+    Retry: moves.retry,
+    Erasure: retention.erase,
+}
+"""What each command does; all of them are refused as `lock_request` says, a follow-up by TooManyFollowUpsError too."""
 
 
 class Changes:
@@ -94,7 +106,7 @@ class Store:
         """Call `wake` after each commit of this process that made something due; see `listen` for those of others."""
         self._wake = wake
 
-    def _wake_others(self, *, due: bool) -> None:
+    def _wake_dispatchers(self, *, due: bool) -> None:
         if due and self._wake:
             self._wake()
         if due and self.database.wakes:
@@ -103,37 +115,14 @@ class Store:
     async def accept(self, new: NewRequest) -> Accepted:
         """Store a request; raises KeyReusedError for a used key with another body, or TooManyFollowUpsError."""
         accepted = await self.accepting.write(accepting.accept, new)
-        self._wake_others(due=_any_due(accepted.deliveries, new.request.created_at))
+        self._wake_dispatchers(due=_any_due(accepted.deliveries, new.request.created_at))
         self.changes.publish([accepted.request.id])
         return accepted
 
-    async def move(self, move: Move) -> Snapshot:
-        """Change a request's status."""
-        return await self._change(moves.move, move)
-
-    async def follow_up(self, follow_up: FollowUp) -> Snapshot:
-        """Add what the customer says now; raises TooManyFollowUpsError too."""
-        return await self._change(moves.follow_up, follow_up)
-
-    async def reply(self, reply: Reply) -> Snapshot:
-        """Write down what a person says to the customer."""
-        return await self._change(moves.reply, reply)
-
-    async def reroute(self, reroute: Reroute) -> Snapshot:
-        """Give a request to the people of another topic."""
-        return await self._change(moves.reroute, reroute)
-
-    async def retry(self, retry: Retry) -> Snapshot:
-        """Send a delivery once more; raises NoSuchDeliveryError too."""
-        return await self._change(moves.retry, retry)
-
-    async def erase(self, erasure: Erasure) -> Snapshot:
-        """Erase what the customer wrote."""
-        return await self._change(retention.erase, erasure)
-
-    async def _change(self, operation: Operation[changing.Item, Snapshot], item: changing.Item) -> Snapshot:
-        snapshot = await self.accepting.write(operation, item)
-        self._wake_others(due=_any_due(snapshot.deliveries, item.command.now))
+    async def change(self, change: Change) -> Snapshot:
+        """Change one request as the command says; a retry raises NoSuchDeliveryError too."""
+        snapshot = await self.accepting.write(_CHANGES[type(change)], change)
+        self._wake_dispatchers(due=_any_due(snapshot.deliveries, change.command.now))
         self.changes.publish([snapshot.request.id])
         return snapshot
 
@@ -150,14 +139,14 @@ class Store:
     async def record_outcome(self, outcome: DeliveryOutcome) -> Recorded:
         """Write down what became of a try."""
         recorded = await self.dispatching.write(outcomes.record_outcome, outcome)
-        self._wake_others(due=outcome.state in {State.FAILED, State.PARKED})
+        self._wake_dispatchers(due=outcome.state in {State.FAILED, State.PARKED})
         self.changes.publish([outcome.delivery.request_id])
         return recorded
 
     async def release(self, delivery: Delivery) -> None:
         """End a lease without counting a try."""
         await self.dispatching.write(leases.release, delivery)
-        self._wake_others(due=True)
+        self._wake_dispatchers(due=True)
 
     async def renew(self, renewal: Renewal) -> frozenset[leases.Key]:
         """Renew leases; the keys of those that still existed."""
@@ -177,12 +166,12 @@ class Store:
 
     async def _make_due(self, operation: Operation[Item, int], item: Item) -> int:
         count = await self._in_steps(operation, item, leases.AT_ONCE)
-        self._wake_others(due=count > 0)
+        self._wake_dispatchers(due=count > 0)
         return count
 
     async def try_parked(self, channel: str | None = None) -> None:
         """Let one message try each parked channel now, or that one, in whatever process."""
-        self._wake_others(due=await self.dispatching.write(lanes.try_parked, channel))
+        self._wake_dispatchers(due=await self.dispatching.write(lanes.try_parked, channel))
 
     async def _in_steps(self, operation: Operation[Item, int], item: Item, at_once: int) -> int:
         """Repeat it until it has handled less than `at_once` rows. Each step commits: other writes go in between."""

@@ -34,7 +34,7 @@ class Metric:
 
     @property
     def head(self) -> bytes:
-        """What the Prometheus text format says before the figures."""
+        """The HELP and TYPE lines of the Prometheus text format."""
         return f"# HELP {self.name} {self.text}\n# TYPE {self.name} {self.type}\n".encode()
 
 

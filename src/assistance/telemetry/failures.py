@@ -8,6 +8,7 @@ logged, its text only if it is an exception of this package, whose texts hold no
 import errno
 import os
 from collections.abc import Iterator
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -53,7 +54,7 @@ def _one(error: BaseException) -> dict[str, Any]:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
-    for _ in range(_CHAIN):  # a chain may lead back to itself
+    for _ in range(_CHAIN):  # endless loop: a chain may lead back to itself
         if link is None:
             return
         yield link
@@ -62,10 +63,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _frames(traceback: TracebackType | None) -> list[str]:
-    frames = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        frames.append(f"{code.co_filename}:{traceback.tb_lineno} in {code.co_name}")
-        traceback = traceback.tb_next
+    frames = [f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in walk_tb(traceback)]
     # Recursion without end: both ends are kept; where it broke is the last frame.
     return frames if len(frames) <= _FRAMES else [*frames[: _FRAMES // 2], "…", *frames[-_FRAMES // 2 :]]

@@ -1,4 +1,4 @@
-"""What the OpenTelemetry variables ask for, read from the settings instead of the process."""
+"""The OpenTelemetry variables, read from the settings instead of the process."""
 
 import contextlib
 import os

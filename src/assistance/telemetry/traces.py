@@ -22,7 +22,7 @@ class Tracing:
         self.provider = provider
 
     def tracer(self, name: str) -> Tracer:
-        """The tracer for one room of the house."""
+        """The tracer of one room."""
         return NoOpTracer() if self.provider is None else self.provider.get_tracer(name)
 
     def shutdown(self, timeout: float = 2.0) -> None:
@@ -41,7 +41,7 @@ def set_up_tracing(environ: Mapping[str, str], service_version: str) -> Tracing:
     chosen = exporters(environ, "TRACES")
     if not chosen:
         return Tracing()
-    # Imported here: without an exporter nobody pays for them.
+    # Start time and memory: imported only when something is exported.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter  # noqa: PLC0415

@@ -57,7 +57,7 @@ def test_callbacks_and_tests_are_read(routing: Routing) -> None:
     assert (first.topic, first.at, line) == ("sales", MONDAY_TEN, GOOD[: GOOD.index("- topic")].count("\n") + 1)
 
 
-def test_a_callback_hears_everything_unless_told_otherwise(loaded: Loaded) -> None:
+def test_a_callback_gets_all_events_by_default(loaded: Loaded) -> None:
     """Without `events` all four are meant, without `allow` no private network."""
     text = GOOD.replace("    events: [claimed, expired]\n", "").replace("    allow: [127.0.0.0/8]\n", "")
     callback = loaded(text).callbacks["shop-bot"]
@@ -135,7 +135,7 @@ def test_a_password_that_stands_in_a_url_is_not_shown(loaded: Loaded) -> None:
     assert "canary" not in shown
 
 
-def test_the_digest_tells_one_content_from_another(loaded: Loaded) -> None:
+def test_another_content_has_another_digest(loaded: Loaded) -> None:
     """Equal bytes have equal digests, others do not."""
     assert loaded(GOOD).digest == loaded(GOOD).digest != loaded(GOOD + "\n").digest
 

@@ -71,14 +71,14 @@ ONE_AT_A_TIME = [
 
 
 @pytest.mark.parametrize(("old", "new", "says"), ONE_AT_A_TIME, ids=[new.strip()[:40] for _, new, _ in ONE_AT_A_TIME])
-def test_each_mistake_is_said_at_its_line(loaded: Loaded, old: str, new: str, says: str) -> None:
+def test_each_mistake_is_reported_at_its_line(loaded: Loaded, old: str, new: str, says: str) -> None:
     """Where a mistake is put into the good file, a problem points at exactly that line."""
     text, line = changed((old, new))
     found = problems(loaded, text)
     assert [said for at, said in found if at == line and says in said], found
 
 
-def test_all_mistakes_are_told_in_one_go(loaded: Loaded) -> None:
+def test_all_mistakes_are_reported_in_one_go(loaded: Loaded) -> None:
     """The mistakes of the table, put into one file, are found together, each at its line."""
     # Under a wrong name, or with a wrong type, nothing further can be read.
     chosen = {old: (new, says) for old, new, says in ONE_AT_A_TIME if old not in {"callbacks:", "type: slack"}}

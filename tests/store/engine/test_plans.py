@@ -227,7 +227,7 @@ async def test_an_erasure_finds_the_answers_given_by_their_request(full: Store):
     asked = request()
     await full.accept(NewRequest(asked, (notice(asked, 1),), lambda *_: b"{}", key("k")))
     with Statements(full) as statements:
-        await full.erase(Erasure(Command(asked.id, Actor("api", "op"), NOW), frozenset()))
+        await full.change(Erasure(Command(asked.id, Actor("api", "op"), NOW), frozenset()))
     plans = statements.plans("idempotency")
     assert "idempotency_by_request" in plans
     assert not scans(plans, "idempotency")

@@ -144,7 +144,7 @@ async def test_no_event_is_older_than_the_one_before_it(store: Store, state: Sta
     accepted = await ask(store, "slack", "mail")
     jobs = await dequeue(store, "slack", "mail")
     command = Command(accepted.request.id, Actor("api", "bot"), NOW + 9)
-    await store.follow_up(FollowUp(command, "and soon"))
+    await store.change(FollowUp(command, "and soon"))
     assert all(
         await asyncio.gather(*(record_outcome(store, each, state, at=NOW + n) for n, each in enumerate(jobs, 1)))
     )
@@ -199,6 +199,8 @@ async def test_an_outcome_of_before_does_not_end_a_delivery_that_is_sent_again(s
     accepted = await ask(store)
     [job] = await dequeue(store)
     await record_outcome(store, job, State.DELIVERED)
-    await store.retry(Retry(Command(accepted.request.id, Actor("api", "op"), NOW + 2), 1, frozenset({State.DELIVERED})))
+    await store.change(
+        Retry(Command(accepted.request.id, Actor("api", "op"), NOW + 2), 1, frozenset({State.DELIVERED}))
+    )
     assert await record_outcome(store, job, State.DELIVERED) is Recorded.LATE
     assert await states(store, accepted.request.id) == [State.PENDING]

@@ -140,11 +140,11 @@ async def test_two_failures_in_two_processes_start_the_failover(stores: list[Sto
 
 
 def _follow_up(request_id: str) -> Change:
-    return lambda store: store.follow_up(FollowUp(Command(request_id, Actor("api", "bot"), NOW), "and my name is Ana"))
+    return lambda store: store.change(FollowUp(Command(request_id, Actor("api", "bot"), NOW), "and my name is Ana"))
 
 
 def _erase(request_id: str) -> Change:
-    return lambda store: store.erase(Erasure(Command(request_id, Actor("api", "op"), NOW), {"slack"}))
+    return lambda store: store.change(Erasure(Command(request_id, Actor("api", "op"), NOW), {"slack"}))
 
 
 def _say_more(_request_id: str) -> Change:

@@ -144,7 +144,7 @@ async def test_a_request_has_so_many_follow_ups_at_most(store: Store):
     assert len(dequeued) == MOST_FOLLOW_UPS + 2
     assert {type(each) for each in results if isinstance(each, BaseException)} == {TooManyFollowUpsError}
     with pytest.raises(TooManyFollowUpsError):
-        await store.follow_up(FollowUp(Command(dequeued[0], Actor("api", "bot"), NOW), "one more"))
+        await store.change(FollowUp(Command(dequeued[0], Actor("api", "bot"), NOW), "one more"))
     seen = await store.get(dequeued[0])
     assert seen is not None
     assert len(seen[0].follow_ups) == MOST_FOLLOW_UPS

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
-from tests.store.asks import ALL, NOW, ask, deliveries, dequeue, move, notice, record_outcome, request
+from tests.store.asks import ALL, NOW, ask, deliveries, dequeue, move, new, notice, record_outcome, request, update
 
-from assistance.model import Actor, State, Status, uuid7
+from assistance.model import Actor, EventType, State, Status, uuid7
 from assistance.store import Command, DeliveryFilter, Recovery, RequestFilter, Reroute, Store
 
 
@@ -63,7 +63,7 @@ async def test_a_rerouted_request_is_found_by_every_topic_it_was_on(store: Store
     snapshot = (await ask(store, topic="a_b")).request.id
     for topic in ("pricing", "returns"):
         command = Command(snapshot, Actor("api", "desk"), NOW)
-        await store.reroute(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
+        await store.change(Reroute(command, topic, topic.title(), (notice(request(), 1),), None))
     for seen in ("a_b", "pricing", "returns"):
         assert await ids(store, topics=frozenset({seen, "x"})) == [snapshot]
         assert await ids(store, topic=seen) == ([snapshot] if seen == "returns" else [])
@@ -147,7 +147,9 @@ async def test_a_store_that_can_be_written_to_says_so(store: Store, at: float):
 async def test_what_only_a_newer_version_knows_does_not_hide_the_rest(store: Store):
     """Old and new processes run side by side: a kind or event that the old one does not know is left out and logged."""
     word = f"new{uuid7(NOW)[-5:]}"
-    accepted = await ask(store, "slack", "slack", "mail")
+    of = request()
+    known = notice(of, 2)
+    await store.accept(new(notice(of, 1), known, notice(of, 3, "mail"), update(known, 4), of=of))
 
     def write(connection: Connection, _items: Sequence[None]) -> list[None]:
         connection.execute(text("UPDATE deliveries SET kind = :word WHERE n = 1"), {"word": word})
@@ -158,8 +160,12 @@ async def test_what_only_a_newer_version_knows_does_not_hide_the_rest(store: Sto
     await store.accepting.write(write, None)
     with capture_logs() as logs:
         [job] = await dequeue(store)
+        await record_outcome(store, job, State.DELIVERED)
         for _ in range(2):
-            assert [each.n for each in await deliveries(store, accepted.request.id)] == [2]
-    assert job.delivery.n == 2
-    assert await store.time_line(accepted.request.id) == []
-    assert [line["event"] for line in logs] == ["row_of_a_newer_version"] * 2
+            assert await dequeue(store) == []
+            assert [(each.n, each.state) for each in await deliveries(store, of.id)] == [
+                (2, State.DELIVERED),
+                (4, State.PENDING),
+            ]
+        assert [event.type for event in await store.time_line(of.id)] == [EventType.NOTIFIED]
+    assert [line["event"] for line in logs] == ["row_of_a_newer_version"] * 3

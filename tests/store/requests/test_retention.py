@@ -77,13 +77,13 @@ async def test_what_is_said_after_an_erasure_is_erased_too(store: Store, how: st
     """By whichever call; after the next erasure nothing is left."""
     request_id = await delivered(store, conversation_id="c")
     command = Command(request_id, Actor("api", "desk"), NOW + 1)
-    await store.erase(Erasure(command, ()))
+    await store.change(Erasure(command, ()))
     if how == "asked":
         assert (await ask(store, conversation_id="c", description="a secret")).request.id == request_id
     elif how == "added":
-        await store.follow_up(FollowUp(command, "a secret"))
+        await store.change(FollowUp(command, "a secret"))
     else:
-        await store.reply(Reply(command, "a secret"))
+        await store.change(Reply(command, "a secret"))
     for job in await dequeue(store, at=NOW + 2):
         await record_outcome(store, job, State.DELIVERED, at=NOW + 2)
     assert [(await store.retain(ERASED)).erased for _ in range(2)] == [1, 0]
@@ -97,7 +97,7 @@ async def test_what_is_erased_during_a_send_does_not_come_back_with_the_answer(s
     """A provider quotes what it was sent; how the try ended stays."""
     request_id = (await ask(store, **WORDS)).request.id
     [job] = await dequeue(store)
-    await store.erase(Erasure(Command(request_id, Actor("api", "desk"), NOW + 1), ()))
+    await store.change(Erasure(Command(request_id, Actor("api", "desk"), NOW + 1), ()))
     attempt = Attempt(NOW, 0.1, Outcome.FAILED, "rejected", "400", "you said: a secret wish")
     assert await store.record_outcome(DeliveryOutcome(job.delivery, State.FAILED, attempt, NOW)) is not Recorded.LATE
     [(_, [kept])] = await store.tries(request_id)

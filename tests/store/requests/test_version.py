@@ -76,17 +76,17 @@ async def test_a_skipped_and_a_retried_delivery(store: Store):
     before = await version(store, of.id)
     assert not await dequeue(store, "mail", at=NOW + 100)
     assert await version(store, of.id) == before + 1
-    again = await store.retry(Retry(Command(of.id, Actor("api", "ops"), NOW + 101), 2))
+    again = await store.change(Retry(Command(of.id, Actor("api", "ops"), NOW + 101), 2))
     assert (again.version, await version(store, of.id)) == (before + 3, before + 3)
 
 
 MOVES: dict[str, Callable[[Store, Command], Awaitable[object]]] = {
-    "cancel": lambda store, command: store.move(Move(command, Transition.CANCEL)),
-    "claim": lambda store, command: store.move(Move(command, Transition.CLAIM)),
-    "follow up": lambda store, command: store.follow_up(FollowUp(command, "More")),
-    "reply": lambda store, command: store.reply(Reply(command, "Soon")),
-    "reroute": lambda store, command: store.reroute(Reroute(command, "pricing", "Pricing", (), None)),
-    "erase": lambda store, command: store.erase(Erasure(command, ())),
+    "cancel": lambda store, command: store.change(Move(command, Transition.CANCEL)),
+    "claim": lambda store, command: store.change(Move(command, Transition.CLAIM)),
+    "follow up": lambda store, command: store.change(FollowUp(command, "More")),
+    "reply": lambda store, command: store.change(Reply(command, "Soon")),
+    "reroute": lambda store, command: store.change(Reroute(command, "pricing", "Pricing", (), None)),
+    "erase": lambda store, command: store.change(Erasure(command, ())),
 }
 
 

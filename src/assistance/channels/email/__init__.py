@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 _SUBJECT = 200
 _SHORT = 3_000
 _HEADERS = HeaderRegistry()
-# Or the library would fold a long id by encoding it, and the thread would be lost.
+# Lost thread: by default the library folds a long id by encoding it.
 _HEADERS.map_to_type("in-reply-to", MessageIDHeader)  # type: ignore[arg-type]
 _HEADERS.map_to_type("references", MessageIDHeader)  # type: ignore[arg-type]
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
@@ -58,7 +58,7 @@ def _mailbox(text: str) -> str:
 
 
 def _submission(secret: Secret) -> Secret:
-    """A secret that is there is read now, so that a mistake is seen by `check` and not by a waiting customer."""
+    """A secret that is set is parsed now: `check` finds the mistake, and not the first customer who waits."""
     if not secret.missing:
         Server.from_url(secret.reveal())
     return secret
@@ -68,12 +68,12 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class Email(Channel):
-    """Sends one mail to all of `to`; delivered as soon as the server takes it for one of them.
+    """Sends one mail to all of `to`; delivered as soon as the server accepts it for one of them.
 
     A URL with `?tls=off` names no user and password: AUTH is never spoken in clear.
     """
 
-    # Most submission servers limit connections, not mails; Microsoft 365 wants `pace: 30/m`, Amazon SES tells its own.
+    # Most submission servers limit connections, not mails. Microsoft 365 needs `pace: 30/m`, Amazon SES its own limit.
     concurrency: ClassVar[int] = 8
 
     smtp: Annotated[Secret, AfterValidator(_submission)] = Field(
@@ -89,7 +89,7 @@ class Email(Channel):
         return await self._mail(message, http)
 
     async def reply_to(self, thread: str, message: Message, http: Http) -> str | None:
-        """Mail it as an answer to the mail `thread`, so that mail programs show both together."""
+        """Mail it as a reply to the mail `thread`: mail programs show both together."""
         return await self._mail(message, http, thread)
 
     async def probe(self, http: Http) -> None:
@@ -105,7 +105,7 @@ class Email(Channel):
             return refused
 
         refused = await run_session(self._server(), self._domain, http, act)
-        # Mailing all of them again for the sake of one would repeat it to the others: it is said in the log instead.
+        # Duplicate: another try would mail the others again, so a refused recipient is only logged.
         for number, recipient in enumerate(recipients, start=1):
             if refusal := refused.get(recipient):
                 log.warning("recipient_refused", message=message.key, number=number, code=refusal.code)
@@ -147,7 +147,7 @@ class Email(Channel):
 def _addresses(text: str) -> tuple[Address, ...]:
     try:
         header: Any = SMTP.header_factory("To", text)
-    except (IndexError, MessageError):  # what the library makes of `a@`
+    except (IndexError, MessageError):  # raised for `a@`
         return ()
     return () if header.defects else tuple(header.addresses)
 

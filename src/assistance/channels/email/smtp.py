@@ -1,4 +1,4 @@
-"""One conversation with a mail server (RFC 5321), and what each of its answers means."""
+"""One SMTP session (RFC 5321), and the verdict of each reply code."""
 
 import ssl
 from asyncio import timeout
@@ -16,8 +16,8 @@ from assistance.outgoing import Http, is_loopback, redact
 
 T = TypeVar("T")
 
-_FAREWELL = 1.0
-"""Seconds for QUIT: by then the mail is taken."""
+_QUIT_SECONDS = 1.0
+"""By then the mail has been accepted."""
 _CREDENTIALS = frozenset({530, 534, 535, 538})
 _NOT_ALLOWED = frozenset({550, 553, 554})
 _TOO_LARGE = 552
@@ -26,7 +26,7 @@ _PORTS = {"smtp": 587, "smtps": 465}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where mail is handed in, and as whom."""
+    """The submission server, and the account on it."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class Server:
 
     @classmethod
     def from_url(cls, url: str) -> "Server":
-        """Read `smtp://user:password@host:587`, `smtps://host:465`; `?tls=off` on loopback only, and for nobody.
+        """Read `smtp://user:password@host:587` or `smtps://host:465`; `?tls=off` on loopback only, without a user.
 
         Raises:
             ValueError: it is none of these; the text never shows the URL.
@@ -59,7 +59,7 @@ class Server:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        # Reading the port is what finds a bad one.
+        # Reading `port` raises ValueError when it is no port.
         usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in _PORTS
     except ValueError:
         return None
@@ -67,46 +67,53 @@ def _split(url: str) -> SplitResult | None:
 
 
 async def run_session(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
-    """Connect, encrypt, log in, then `act`; what it returns is returned.
+    """Connect, encrypt, log in and `act`; returns what `act` returns.
 
     Args:
         server: where.
-        name: how we greet (RFC 5321, section 4.1.1.1).
-        http: lends its time-outs and its trust.
-        act: what is said; its SMTP errors become verdicts.
+        name: our own name in the greeting (RFC 5321, section 4.1.1.1).
+        http: lends its time-outs, its trusted authorities and its tracer.
+        act: sends the commands; its SMTP errors become verdicts.
 
     Raises:
         Verdict: TryLater (4xx, time-outs, network, TLS), Misconfigured (no STARTTLS, credentials, no service for us)
             or Undeliverable (5xx).
     """
+    attributes: dict[str, str | int] = {"network.protocol.name": "smtp", "server.address": server.host}
+    attributes["server.port"] = server.port
     with http.tracer.start_as_current_span(
-        "smtp", kind=SpanKind.CLIENT, attributes=_attributes(server), record_exception=False
+        "smtp", kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
     ) as span:
         try:
-            return await _converse(server, name, http, act)
+            return await _session(server, name, http, act)
         except Verdict as verdict:
             span.set_attribute("error.type", verdict.code or verdict.reason)
             raise
 
 
-def _attributes(server: Server) -> dict[str, str | int]:
-    return {"network.protocol.name": "smtp", "server.address": server.host, "server.port": server.port}
-
-
-async def _converse(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
-    client = _client(server, name, http)
+async def _session(server: Server, name: str, http: Http, act: Callable[[aiosmtplib.SMTP], Awaitable[T]]) -> T:
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls == "implicit",
+        start_tls=False,
+        tls_context=http.tls,
+        local_hostname=name,
+        # Lost cancellation: the library's own time-out uses `wait_for`, which in Python 3.11 may swallow one.
+        timeout=None,
+    )
     try:
         async with timeout(http.timeouts.whole):
             async with timeout(http.timeouts.connect):
                 await client.connect()
-            await _enter(client, server)
+            await _log_in(client, server)
             result = await act(client)
     except (aiosmtplib.SMTPException, OSError) as error:
         verdict = _verdict(error, server)
     else:
-        # Whatever becomes of QUIT, the mail has been taken.
+        # Duplicate: the mail has been accepted, so a QUIT that fails must not cause another try.
         with suppress(aiosmtplib.SMTPException, OSError):
-            async with timeout(_FAREWELL):
+            async with timeout(_QUIT_SECONDS):
                 await client.quit()
         return result
     finally:
@@ -114,21 +121,8 @@ async def _converse(server: Server, name: str, http: Http, act: Callable[[aiosmt
     raise verdict
 
 
-def _client(server: Server, name: str, http: Http) -> aiosmtplib.SMTP:
-    return aiosmtplib.SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls == "implicit",
-        start_tls=False,
-        tls_context=http.tls,
-        local_hostname=name,
-        # The time is kept here: the library's own way to keep it may swallow a cancellation (Python 3.11's `wait_for`).
-        timeout=None,
-    )
-
-
-async def _enter(client: aiosmtplib.SMTP, server: Server) -> None:
-    """Encrypt, then log in: nothing that matters is said in clear."""
+async def _log_in(client: aiosmtplib.SMTP, server: Server) -> None:
+    """Encrypt, then log in: neither password nor mail is sent in clear."""
     if server.tls == "off":
         return
     await client.ehlo()
@@ -145,7 +139,7 @@ async def _enter(client: aiosmtplib.SMTP, server: Server) -> None:
 
 def _verdict(error: Exception, server: Server) -> Verdict:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        # One that may be taken later is reason enough to come back.
+        # One recipient who may be accepted later is reason enough to try again.
         verdicts = [_verdict(each, server) for each in error.recipients]
         return next((each for each in verdicts if isinstance(each, TryLater)), verdicts[0])
     if isinstance(error, aiosmtplib.SMTPResponseException):
@@ -165,13 +159,13 @@ def _meaning(error: aiosmtplib.SMTPResponseException) -> tuple[type[Verdict], Re
         return TryLater, Reason.SERVER_ERROR
     if family != 5:  # noqa: PLR2004 - no reply code that a refusal may have
         return TryLater, Reason.UNREADABLE_ANSWER
-    # The sender is the same for every mail: it is not this one that is wrong.
+    # The sender is the same for every mail: the channel is wrong, not this mail.
     sender = isinstance(error, aiosmtplib.SMTPSenderRefused) and error.code in _NOT_ALLOWED
     if sender or isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code in _CREDENTIALS:
         return Misconfigured, Reason.CREDENTIALS
     if isinstance(error, (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError)):
         return Misconfigured, Reason.DESTINATION
     if error.code == _TOO_LARGE and isinstance(error, aiosmtplib.SMTPRecipientRefused):
-        # RFC 5321, section 4.5.3.1.10: some servers say 552 for "too many recipients" where 452 is meant.
+        # RFC 5321, section 4.5.3.1.10: some servers answer 552 for "too many recipients" where 452 is meant.
         return TryLater, Reason.SERVER_ERROR
     return Undeliverable, Reason.TOO_LONG if error.code == _TOO_LARGE else Reason.REJECTED

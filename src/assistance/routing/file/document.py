@@ -93,37 +93,28 @@ def read(path: Path) -> Document:
     Raises:
         RoutingError: it is not there, not UTF-8, not YAML, no mapping, or has keys twice.
     """
-    file = str(path)
+    file, text = str(path), ""
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise RoutingError([Problem(file, 1, f"cannot be read: {error.strerror or type(error).__name__}")]) from None
-    try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise RoutingError([Problem(file, line, "is not UTF-8 text")]) from None
-    try:
         loader = _Loader(text)
         root = loader.get_single_node()
-        if not isinstance(root, MappingNode):
-            raise RoutingError([Problem(file, 1, "must hold channels: and topics:")])
-        if loader.bad_keys:
-            raise RoutingError([Problem(file, line, text) for line, text in loader.bad_keys])
-        return Document(file, content, loader.construct_document(root), root)
+        if isinstance(root, MappingNode) and not loader.bad_keys:
+            return Document(file, content, loader.construct_document(root), root)
+        problems = loader.bad_keys or [(1, "must hold channels: and topics:")]
+    except OSError as error:
+        problems = [(1, f"cannot be read: {error.strerror or type(error).__name__}")]
+    except UnicodeDecodeError as error:
+        problems = [(error.object.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")]
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise RoutingError([Problem(file, line, f"holds the control character {chr(error.character)!a}")]) from None
+        problems = [(text.count("\n", 0, error.position) + 1, f"holds the control character {chr(error.character)!a}")]
     except yaml.MarkedYAMLError as error:
-        raise RoutingError([_unreadable(file, error)]) from None
+        mark = error.problem_mark or error.context_mark
+        what = " ".join(", ".join(filter(None, (error.context, error.problem))).split())
+        problems = [(mark.line + 1 if mark else 1, f"cannot be read as YAML: {what}")]
     except RecursionError:
-        raise RoutingError([Problem(file, 1, "cannot be read as YAML: nested too deeply")]) from None
-
-
-def _unreadable(file: str, error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    said = ", ".join(filter(None, (error.context, error.problem)))
-    return Problem(file, mark.line + 1 if mark else 1, f"cannot be read as YAML: {' '.join(said.split())}")
+        problems = [(1, "cannot be read as YAML: nested too deeply")]
+    raise RoutingError(Problem(file, line, what) for line, what in problems)
 
 
 def _child(node: Node, part: str | int) -> tuple[int, Node] | None:

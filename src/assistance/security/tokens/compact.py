@@ -28,7 +28,7 @@ class Compact:
 
 
 def read(token: str, algorithms: Collection[str]) -> Compact:
-    """Take the token apart.
+    """Split the token and check its form.
 
     Header fields that name a key or where to find one (`jku`, `x5u`, `jwk`, `x5c`) are ignored: keys come from the
     issuer only.

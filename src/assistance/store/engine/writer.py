@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from itertools import chain
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from opentelemetry.trace import SpanContext, Tracer
@@ -148,47 +148,52 @@ class Writer:
             return [group] if group else []
         return _by_operation(group).values()
 
-    def _commit(self, group: list[_Write]) -> None:
+    def _commit(self, group: list[_Write], races: int = 1) -> None:
+        """Write the group in one transaction, the `races`th try; each write then has its result, or an error."""
         if self.broken:
             # Lost writes: after a failed sync the next one may succeed without what the failed one lost.
             _fail(group, StoreBrokenError(self.broken))
             return
         try:
-            self._transact(group)
-        except StoreUnavailableError as error:
-            _fail(group, error)
+            with (
+                transaction(self._tracer, self._database.writing, [write.caller for write in group]),
+                self._database.writing.begin() as connection,
+            ):
+                for operation, writes in _by_operation(group).items():
+                    results = operation(connection, [write.item for write in writes])
+                    for write, result in zip(writes, results, strict=True):
+                        write.result = result
         except Exception as error:  # noqa: BLE001 - each caller must get it, whatever it was
-            if len(group) > 1:
-                # One bad item must not take the others down with it.
-                middle = len(group) // 2
-                self._commit(group[:middle])
-                self._commit(group[middle:])
-            elif isinstance(error, DBAPIError):
-                log.error("store_refused_item", operation=group[0].operation.__name__, reason=_name(error))  # noqa: TRY400
-                _fail(group, StoreUnavailableError(_name(error)))
-            else:
-                _fail(group, error)
+            self._rolled_back(group, error, races)
+        else:
+            self._count_commit(len(group))
 
-    def _transact(self, group: list[_Write]) -> None:
-        callers = [write.caller for write in group]
-        for races_left in reversed(range(_RACES)):
-            try:
-                with (
-                    transaction(self._tracer, self._database.writing, callers),
-                    self._database.writing.begin() as connection,
-                ):
-                    for operation, writes in _by_operation(group).items():
-                        results = operation(connection, [write.item for write in writes])
-                        for write, result in zip(writes, results, strict=True):
-                            write.result = result
-            except StoreRefusedError as error:
-                raise StoreUnavailableError(str(error)) from None
-            except DBAPIError as error:
-                if not (races_left and _was_a_race(error)):
-                    self._give_up(error)
-            else:
-                self._count_commit(len(group))
-                return
+    def _rolled_back(self, group: list[_Write], error: Exception, races: int) -> None:
+        """Nothing of the group is stored: write it again where that may help, else let its callers know why not."""
+        if _was_a_race(error) and races < _RACES:
+            self._commit(group, races + 1)
+        elif isinstance(error, StoreRefusedError):
+            _fail(group, StoreUnavailableError(str(error)))
+        elif isinstance(error, DBAPIError) and not isinstance(error, _ITEMS_FAULT):
+            _fail(group, self._away(error))
+        elif len(group) > 1:
+            # One bad item must not take the others down with it.
+            middle = len(group) // 2
+            self._commit(group[:middle])
+            self._commit(group[middle:])
+        elif isinstance(error, DBAPIError):
+            log.error("store_refused_item", operation=group[0].operation.__name__, reason=_name(error))
+            _fail(group, StoreUnavailableError(_name(error)))
+        else:
+            _fail(group, error)
+
+    def _away(self, error: DBAPIError) -> StoreUnavailableError:
+        if reason := self._database.broken(error):
+            self.broken = reason
+            log.critical("store_broken", reason=reason)
+            return StoreBrokenError(reason)
+        log.error("store_unavailable", reason=_name(error))
+        return StoreUnavailableError(_name(error))
 
     def _count_commit(self, size: int) -> None:
         try:
@@ -196,16 +201,6 @@ class Writer:
         except Exception:
             # It is stored: a failure to count it must neither repeat the write nor reach its caller.
             log.exception("store_commit_uncounted", size=size)
-
-    def _give_up(self, error: DBAPIError) -> NoReturn:
-        if isinstance(error, _ITEMS_FAULT):
-            raise error
-        if reason := self._database.broken(error):
-            self.broken = reason
-            log.critical("store_broken", reason=reason)
-            raise StoreBrokenError(reason) from None
-        log.error("store_unavailable", reason=_name(error))
-        raise StoreUnavailableError(_name(error)) from None
 
 
 def _by_operation(group: Iterable[_Write]) -> dict[Operation[Any, Any], list[_Write]]:
@@ -215,9 +210,10 @@ def _by_operation(group: Iterable[_Write]) -> dict[Operation[Any, Any], list[_Wr
     return writes
 
 
-def _was_a_race(error: DBAPIError) -> bool:
+def _was_a_race(error: Exception) -> bool:
     """Whether another process was first: the next try reads what it has written."""
-    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in _UNDONE
+    undone = isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _UNDONE
+    return undone or isinstance(error, IntegrityError)
 
 
 def _name(error: DBAPIError) -> str:

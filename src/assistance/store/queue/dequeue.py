@@ -158,11 +158,11 @@ def _sort(
 ) -> tuple[list[Job], set[str]]:
     """What is to be sent and fits into the room that is `left`, and the channels on which something was passed over."""
     found = list(known(delivery_of, rows))
-    if not found:
-        return [], set()
     by_id = _requests(connection, {delivery.request_id for delivery in found})
     siblings = _siblings(connection, {each.request_id for each in found if each.kind is not Kind.NOTICE})
     abouts = _events(connection, [(each.request_id, each.about) for each in found if each.about is not None])
+    # Newer version: an update about an event that only it knows is left to its processes.
+    found = [each for each in found if each.about is None or (each.request_id, each.about) in abouts]
     jobs: list[Job] = []
     waiting: list[Job] = []
     skipped: list[Job] = []
@@ -270,6 +270,8 @@ def _hours_allow(delivery: Delivery, item: Dequeue) -> bool:
 
 
 def _requests(connection: Connection, ids: Collection[str]) -> dict[str, AssistanceRequest]:
+    if not ids:
+        return {}
     found = connection.execute(select(requests).where(requests.c.id.in_(ids)))
     return {row["id"]: request_of(row) for row in found.mappings()}
 
@@ -278,7 +280,8 @@ def _events(connection: Connection, keys: list[Key]) -> dict[Key, Event]:
     if not keys:
         return {}
     query = select(events).where(tuple_(events.c.request_id, events.c.sequence).in_(keys))
-    return {(row["request_id"], row["sequence"]): event_of(row) for row in connection.execute(query).mappings()}
+    found = known(event_of, connection.execute(query).mappings())
+    return {(event.request_id, event.sequence): event for event in found}
 
 
 def _lease(connection: Connection, jobs: list[Job], parked: Mapping[Key, float], item: Dequeue) -> list[Job]:

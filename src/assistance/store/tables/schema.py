@@ -1,6 +1,7 @@
 """The tables. One row of `deliveries` is one message owed to one channel: the only queue."""
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     and_,
     exists,
     literal_column,
-    text,
 )
 from sqlalchemy.dialects import postgresql
 
@@ -37,28 +37,11 @@ STUCK = frozenset({State.RETRYING, State.PARKED, State.FAILED})
 """An operator looks at these: something has gone wrong."""
 
 
-def _among(column: str, words: Collection[str]) -> str:
-    listed = ", ".join(f"'{word}'" for word in sorted(words))
-    return f"{column} IN ({listed})"
-
-
 def _one_of(column: ColumnElement[str], words: Collection[str]) -> ColumnElement[bool]:
     # Literals, not bound values: a planner uses a partial index only where it reads the index's own condition.
     literals: list[ColumnElement[str]] = [literal_column(f"'{word}'") for word in sorted(words)]
     return column.in_(literals) if len(literals) > 1 else column == literals[0]
 
-
-def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of some rows only, on either database."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
-_open = _among("status", OPEN)
-_talking = f"conversation_id IS NOT NULL AND {_open}"
-_failed = "status = 'failed'"
-_unclaimed = _among("status", _UNCLAIMED)
-_waiting = _among("state", WAITING)
-_stuck = _among("state", STUCK)
 
 requests = Table(
     "requests",
@@ -86,14 +69,6 @@ requests = Table(
     Column("traceparent", Text),
     Column("correlation_id", Text),
     Index("requests_by_client", "client", "id"),
-    _index("requests_open_conversation", "client", "topic", "conversation_id", where=_talking, unique=True),
-    _index("requests_expiring", "expires_at", where=_unclaimed),
-    _index("requests_untaken", "topic", "created_at", where=_unclaimed),
-    _index("requests_by_conversation", "conversation_id", "id", where="conversation_id IS NOT NULL"),
-    # No index on `status` itself: SQLite, without statistics, would use it for every query that names a status.
-    _index("requests_open", "id", where=_open),
-    _index("requests_failed", "id", where=_failed),
-    _index("requests_not_erased", "id", where="description IS NOT NULL"),
 )
 
 deliveries = Table(
@@ -123,10 +98,6 @@ deliveries = Table(
     Column("reference", Text),
     Column("last_error", Text),
     CheckConstraint("rank IN (0, 1)", name="deliveries_rank"),
-    _index("deliveries_due", "channel", "rank", "due_at", where=_waiting),
-    _index("deliveries_leased", "lease_until", where="state = 'sending'"),
-    _index("deliveries_parked", "channel", "rank", "owed_since", where="state = 'parked'"),
-    _index("deliveries_stuck", "request_id", "n", where=_stuck),
     sqlite_with_rowid=False,
 )
 
@@ -204,6 +175,33 @@ is_unclaimed = _one_of(requests.c.status, _UNCLAIMED)
 is_waiting = _one_of(deliveries.c.state, WAITING)
 is_sending = _one_of(deliveries.c.state, {State.SENDING})
 is_parked = _one_of(deliveries.c.state, {State.PARKED})
+is_stuck = _one_of(deliveries.c.state, STUCK)
+
+
+def _index(name: str, *columns: ColumnElement[Any], where: ColumnElement[bool], unique: bool = False) -> None:
+    """An index of some rows only, on either database."""
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+_in_conversation = requests.c.conversation_id.is_not(None)
+_index(
+    "requests_open_conversation",
+    *(requests.c.client, requests.c.topic, requests.c.conversation_id),
+    where=and_(_in_conversation, is_open),
+    unique=True,
+)
+_index("requests_expiring", requests.c.expires_at, where=is_unclaimed)
+_index("requests_untaken", requests.c.topic, requests.c.created_at, where=is_unclaimed)
+_index("requests_by_conversation", requests.c.conversation_id, requests.c.id, where=_in_conversation)
+# No index on `status` itself: SQLite, without statistics, would use it for every query that names a status.
+_index("requests_open", requests.c.id, where=is_open)
+_index("requests_failed", requests.c.id, where=_one_of(requests.c.status, {Status.FAILED}))
+_index("requests_not_erased", requests.c.id, where=requests.c.description.is_not(None))
+_index("deliveries_due", deliveries.c.channel, deliveries.c.rank, deliveries.c.due_at, where=is_waiting)
+_index("deliveries_leased", deliveries.c.lease_until, where=is_sending)
+_index("deliveries_parked", deliveries.c.channel, deliveries.c.rank, deliveries.c.owed_since, where=is_parked)
+_index("deliveries_stuck", deliveries.c.request_id, deliveries.c.n, where=is_stuck)
+
 owes_notice = exists().where(
     deliveries.c.request_id == requests.c.id,
     deliveries.c.kind == Kind.NOTICE,
@@ -221,4 +219,4 @@ def has_status(status: Status) -> ColumnElement[bool]:
 def has_state(states: Collection[State]) -> ColumnElement[bool]:
     """Whether a delivery has one of these states, written so that the partial index on stuck deliveries serves."""
     exactly = _one_of(deliveries.c.state, states)
-    return and_(_one_of(deliveries.c.state, STUCK), exactly) if STUCK.issuperset(states) else exactly
+    return and_(is_stuck, exactly) if STUCK.issuperset(states) else exactly

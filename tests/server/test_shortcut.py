@@ -8,9 +8,8 @@ from fastapi import Request, Response
 from tests.fakes.clock import until
 from tests.server.wire import Wire, application, ask, head, post
 
-from assistance.api.shortcut import ShortCut
 from assistance.model import SystemClock
-from assistance.server.envelope import Envelope
+from assistance.server.envelope import Envelope, ShortCut
 from assistance.server.protocol import TimeLimits
 from assistance.server.server import serve
 
@@ -21,8 +20,13 @@ async def echo(request: Request) -> Response:
 
 def short_cut(counted: list[int | None] | None = None) -> Envelope:
     """The layers as a bot's call goes through them, with an endpoint that gives the body back."""
-    inner = ShortCut(application(), path="/short", endpoint=echo)
-    return Envelope(inner, SystemClock(), on_answer=(counted if counted is not None else []).append)
+    return Envelope(
+        application(),
+        SystemClock(),
+        max_concurrency=100,
+        short_cut=ShortCut("/short", echo),
+        on_answer=(counted if counted is not None else []).append,
+    )
 
 
 @pytest.fixture
