@@ -92,7 +92,7 @@ class Intake:
                 IdempotencyKey(*key, now + KEPT_FOR) if key else None,
             )
         )
-        if self._dispatching and any(_is_due(delivery, now) for delivery in accepted.deliveries):
+        if self._dispatching and any(d.state is State.PENDING and d.due_at <= now for d in accepted.deliveries):
             self._dispatching.wake()
         return accepted
 
@@ -115,10 +115,6 @@ class Intake:
             traceparent=caller.traceparent,
             correlation_id=caller.correlation_id,
         )
-
-
-def _is_due(delivery: Delivery, now: float) -> bool:
-    return delivery.state is State.PENDING and delivery.due_at <= now
 
 
 def _check_callback(routing: Routing, name: str | None, client: str) -> None:
