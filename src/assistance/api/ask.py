@@ -85,14 +85,14 @@ def _response(status: int, content: bytes, request_id: str, headers: dict[str, s
 async def _notified(services: Services, accepted: Snapshot, seconds: float) -> Snapshot:
     """The request once a channel has accepted its notice or it is over, or as it is after `seconds`."""
 
-    async def look() -> Snapshot:
+    async def read() -> Snapshot:
         # The request is stored: a store that cannot be read just now must not turn the answer into a refusal.
         with suppress(StoreUnavailableError):
             return await services.store.get(accepted.request.id) or accepted
         return accepted
 
     return await services.waiting.until(
-        accepted.request.id, look, lambda found: found.request.status is not Status.ACCEPTED, seconds
+        accepted.request.id, read, lambda found: found.request.status is not Status.ACCEPTED, seconds
     )
 
 
