@@ -1,4 +1,4 @@
-"""The engine on stage: a real store, a clock moved by hand, channels whose far side the test holds."""
+"""A dispatcher for tests: a real store, a clock moved by hand, channels whose provider is the test's."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.trace import NoOpTracer
-from tests.dispatch.far_side import FarSide, Scripted
+from tests.dispatch.provider import Provider, Scripted
 from tests.fakes.clock import ManualClock
 
 from assistance.channels import Channel
@@ -61,7 +61,7 @@ class Stage:
     metrics: Metrics
     channels: dict[str, Channel] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
-    far: dict[str, FarSide] = field(default_factory=dict)
+    providers: dict[str, Provider] = field(default_factory=dict)
     dispatcher: Dispatcher = field(init=False)
     intake: Intake = field(init=False)
     running: asyncio.Task[None] = field(init=False)
@@ -85,7 +85,7 @@ class Stage:
         await self.quiet()
 
     async def drop(self) -> None:
-        """The process dies: what it was doing it never finishes, and nobody gives anything back."""
+        """The process dies: what it was doing it never finishes, and no lease is released."""
         self.store.down = True
         for lane in self.dispatcher.lanes.values():
             lane.end()
@@ -106,24 +106,24 @@ class Stage:
         types = dict.fromkeys(self.channels, "scripted")
         return Routing("assistance.yaml", "", self.topics, self.channels, types, {}, (), (), {})
 
-    def add_channel(self, name: str, kind: type[Scripted] = Scripted, **settings: Any) -> FarSide:
+    def add_channel(self, name: str, kind: type[Scripted] = Scripted, **settings: Any) -> Provider:
         """One more channel in the routing file, not yet in force."""
-        far = self.far.setdefault(name, FarSide(self.clock))
-        self.channels[name] = kind(far=far, **settings)
-        return far
+        provider = self.providers.setdefault(name, Provider(self.clock))
+        self.channels[name] = kind(provider=provider, **settings)
+        return provider
 
     async def ask(self, topic: str = "sales", description: str = "Help, please", **more: Any) -> Accepted:
-        """An ask as a bot makes it."""
+        """Ask as a bot does."""
         ask = Ask.model_validate({"topic": topic, "description": description, **more})
         return await self.intake.accept(ask, Caller("bot-1"))
 
-    async def told(self, *args: Any, **more: Any) -> str:
-        """The id of an ask, once everything that it causes at once has happened."""
+    async def sent(self, *args: Any, **more: Any) -> str:
+        """The id of a new request, once everything that it causes at once has happened."""
         accepted = await self.ask(*args, **more)
         await self.quiet()
         return accepted.request.id
 
-    async def see(self, request_id: str) -> tuple[AssistanceRequest, tuple[Delivery, ...]]:
+    async def snapshot(self, request_id: str) -> tuple[AssistanceRequest, tuple[Delivery, ...]]:
         """The request as it is now."""
         seen = await self.store.get(request_id)
         assert seen is not None
@@ -132,7 +132,7 @@ class Stage:
 
     async def states(self, request_id: str) -> list[str]:
         """The state of each of its deliveries."""
-        return [str(delivery.state) for delivery in (await self.see(request_id))[1]]
+        return [str(delivery.state) for delivery in (await self.snapshot(request_id))[1]]
 
     async def tries(self, request_id: str, n: int = 1) -> list[Attempt]:
         """Every try of one of its deliveries."""
@@ -185,8 +185,8 @@ class Stage:
     async def end(self) -> None:
         """Let everything come to its end."""
         self.store.down = False
-        for far in self.far.values():
-            far.let_go()
+        for provider in self.providers.values():
+            provider.recover()
         stopping = asyncio.create_task(self.dispatcher.stop())
         while not stopping.done():
             self.clock.advance(1)
@@ -196,7 +196,7 @@ class Stage:
 
 
 def set_up(path: Path) -> Stage:
-    """A stage with the channels `slack` and `mail`, and the topic `sales` that tells `slack`; nothing runs yet."""
+    """A stage with the channels `slack` and `mail`, and the topic `sales` that notifies `slack`; nothing runs yet."""
     clock = ManualClock()
     stage = Stage(path, clock, Watched(open_store(f"sqlite:///{path}")), set_up_metrics({}, "test"))
     stage.add_channel("slack")

@@ -1,4 +1,4 @@
-"""A far side that is down gets rest, and what waits for it burns no tries."""
+"""A provider that is down gets rest, and what waits for it burns no tries."""
 
 import asyncio
 
@@ -71,41 +71,41 @@ def test_what_was_under_way_when_it_opened_says_nothing_new():
     assert breaker.wait(0.0) == 1.0
 
 
-async def test_waiting_for_the_far_side_burns_no_try(stage: Stage):
+async def test_waiting_for_the_provider_burns_no_try(stage: Stage):
     """In a long outage one message at a time probes; most of those that wait are not tried before it is over."""
-    far = stage.far["slack"]
-    far.always = outage
+    provider = stage.providers["slack"]
+    provider.always = outage
     asked = [(await stage.ask()).request.id for _ in range(40)]
     await stage.go_on(120, 1)
-    assert 120 / 15 <= len(far.tried) <= 120 / 15 + 20
-    far.always = None
+    assert 120 / 15 <= len(provider.tried) <= 120 / 15 + 20
+    provider.always = None
     await stage.go_on(16, 1)
     tried = [len(await stage.tries(request_id)) for request_id in asked]
     assert max(tried) <= 2
     await stage.go_on(200, 2)
-    assert len(far.dequeued) == 40
+    assert len(provider.delivered) == 40
 
 
 async def test_half_open_lets_one_try(stage: Stage):
-    """While the one is under way nobody else goes; when it is taken everybody does."""
-    far = stage.far["slack"]
-    far.always = outage
+    """While the one is being sent no other is; when it is delivered all are."""
+    provider = stage.providers["slack"]
+    provider.always = outage
     for _ in range(40):
         await stage.ask()
     await stage.quiet()
     assert not stage.dispatcher.lanes["slack"].health.breaker.closed
-    begun = len(far.tried)
-    far.always = hang = asyncio.Event()
+    begun = len(provider.tried)
+    provider.always = hang = asyncio.Event()
     await stage.go_on(4)
-    assert len(far.tried) == begun + 1
+    assert len(provider.tried) == begun + 1
     hang.set()
     await stage.go_on(0.5)
-    assert len(far.tried) > begun + 16
+    assert len(provider.tried) > begun + 16
 
 
 async def test_an_outage_of_one_channel_is_none_of_another(stage: Stage):
     """Breakers belong to channels."""
-    stage.far["slack"].always = outage
+    stage.providers["slack"].always = outage
     for _ in range(20):
         await stage.ask()
     await stage.quiet()
@@ -119,15 +119,15 @@ async def test_every_process_sees_that_a_channel_does_not_answer(stage: Stage):
         state = next(iter(await stage.store.lane_states()), LaneState("slack"))
         return (state.failing_until or 0) > stage.clock.now()
 
-    far = stage.far["slack"]
-    far.always = outage
+    provider = stage.providers["slack"]
+    provider.always = outage
     for _ in range(4):
-        await stage.told()
+        await stage.sent()
     assert not await failing()
-    await stage.told()
+    await stage.sent()
     for _ in range(6):
         assert await failing()
         await stage.go_on(15, 1)
-    far.always = None
+    provider.always = None
     await stage.go_on(16, 1)
     assert not await failing()

@@ -1,10 +1,10 @@
-"""Bugs and outages: each stays where it is, is told, and costs nobody else anything."""
+"""Bugs and outages: each is logged, and no other message or channel is touched."""
 
 import asyncio
 from typing import Any
 
 import structlog
-from tests.dispatch.far_side import FarSide, Scripted
+from tests.dispatch.provider import Provider, Scripted
 from tests.dispatch.stage import Stage, set_up
 
 from assistance.dispatch.sending import try_channel
@@ -17,36 +17,36 @@ from assistance.store import StoreBrokenError
 
 
 class Careless(Scripted):
-    """Gives what the far side's script makes of it instead of a reference."""
+    """Returns what the provider's script says instead of a reference."""
 
     async def send(self, message: Message, http: Http) -> Any:
         await super().send(message, http)
-        return self.far.answer
+        return self.provider.answer
 
 
 async def test_an_outcome_is_written_when_the_store_is_back(stage: Stage):
     """Sent, and then the store was gone for a minute: it is recorded, and not sent again."""
     hang = asyncio.Event()
-    stage.far["slack"].script.append(hang)
-    request_id = await stage.told()
+    stage.providers["slack"].script.append(hang)
+    request_id = await stage.sent()
     stage.store.down = True
     hang.set()
     await stage.go_on(60, 2)
     stage.store.down = False
     await stage.go_on(2)
     assert await stage.states(request_id) == ["delivered"]
-    assert len(stage.far["slack"].tried) == 1
+    assert len(stage.providers["slack"].tried) == 1
 
 
 async def test_a_broken_store_is_not_waited_for(stage: Stage):
-    """This process must end: what it cannot record it lets go."""
+    """This process must end: what it cannot record it forgets."""
 
-    async def broken(_settlement: object) -> bool:
+    async def broken(_outcome: object) -> bool:
         raise StoreBrokenError("disk i/o error")
 
     hang = asyncio.Event()
-    stage.far["slack"].script.append(hang)
-    await stage.told()
+    stage.providers["slack"].script.append(hang)
+    await stage.sent()
     stage.store.record_outcome = broken
     hang.set()
     await stage.quiet()
@@ -57,16 +57,16 @@ async def test_an_outcome_that_meets_a_bug_of_ours_is_not_forgotten(stage: Stage
     """Whatever the store raises, what was sent is recorded in the end, or it would be sent again."""
     real, fails = stage.store.record_outcome, [KeyError("x"), KeyError("x")]
 
-    async def settle(settlement: object) -> Any:
+    async def record_outcome(outcome: object) -> Any:
         if fails:
             raise fails.pop()
-        return await real(settlement)
+        return await real(outcome)
 
-    stage.store.record_outcome = settle
-    request_id = await stage.told()
+    stage.store.record_outcome = record_outcome
+    request_id = await stage.sent()
     await stage.go_on(3)
     assert await stage.states(request_id) == ["delivered"]
-    assert len(stage.far["slack"].tried) == 1
+    assert len(stage.providers["slack"].tried) == 1
 
 
 async def test_a_store_that_is_away_stops_neither_loop_nor_reload(stage: Stage):
@@ -78,17 +78,17 @@ async def test_a_store_that_is_away_stops_neither_loop_nor_reload(stage: Stage):
         await stage.go_on(60, 5)
     stage.store.down = False
     stage.route(Step(("more",)))
-    request_id = await stage.told()
+    request_id = await stage.sent()
     await stage.go_on(2)
     assert await stage.states(request_id) == ["delivered"]
     assert not stage.running.done()
 
 
-async def test_a_bug_in_a_channel_is_tried_again_and_told(stage: Stage):
+async def test_a_bug_in_a_channel_is_tried_again_and_logged(stage: Stage):
     """The log names channel and type of the error, never its text, which may be the customer's."""
-    stage.far["slack"].script.append(lambda: KeyError("a customer's secret"))
+    stage.providers["slack"].script.append(lambda: KeyError("a customer's secret"))
     with structlog.testing.capture_logs() as lines:
-        request_id = await stage.told()
+        request_id = await stage.sent()
     (bug,) = [line for line in lines if line["event"] == "channel_bug"]
     assert (bug["channel"], bug["channel_type"], bug["error"]) == ("slack", "Scripted", "KeyError")
     assert "secret" not in str({key: value for key, value in bug.items() if key != "exc_info"})
@@ -101,10 +101,10 @@ async def test_a_bug_in_a_channel_is_tried_again_and_told(stage: Stage):
 
 async def test_a_bug_that_only_one_message_meets_opens_no_breaker(stage: Stage):
     """Six messages that a channel stumbles over keep no other one from going."""
-    stage.far["slack"].fails = lambda message: ValueError() if message.body == "bad" else None
+    stage.providers["slack"].fails = lambda message: ValueError() if message.body == "bad" else None
     for _ in range(6):
-        await stage.told(description="bad")
-    request_id = await stage.told()
+        await stage.sent(description="bad")
+    request_id = await stage.sent()
     assert await stage.states(request_id) == ["delivered"]
 
 
@@ -112,17 +112,17 @@ async def test_a_message_that_cannot_be_composed_stops_nobody_else(stage: Stage)
     """A request whose data breaks the wording is tried again; the next one goes out."""
     later = 10.0**13
     stage.clock._now, now = later, stage.clock._now
-    broken = await stage.told()
+    broken = await stage.sent()
     stage.clock._now = now
     assert (await stage.tries(broken))[0].reason == Reason.BUG
-    request_id = await stage.told()
+    request_id = await stage.sent()
     assert await stage.states(request_id) == ["delivered"]
 
 
 async def test_a_cancellation_that_a_channel_lets_through_is_its_bug(stage: Stage):
     """Nobody was shutting down: it counts as a try, or it would be repeated without end."""
-    stage.far["slack"].script.append(asyncio.CancelledError)
-    request_id = await stage.told()
+    stage.providers["slack"].script.append(asyncio.CancelledError)
+    request_id = await stage.sent()
     assert (await stage.tries(request_id))[0].code == "CancelledError"
     await stage.go_on(3)
     assert await stage.states(request_id) == ["delivered"]
@@ -131,35 +131,35 @@ async def test_a_cancellation_that_a_channel_lets_through_is_its_bug(stage: Stag
 async def test_a_send_without_end_is_a_time_out(stage: Stage):
     """The whole send has its time, whatever the channel waits for."""
     channel = stage.channels["slack"]
-    stage.far["slack"].script.append(asyncio.Event())
+    stage.providers["slack"].script.append(asyncio.Event())
     made = await try_channel(channel, "slack", Http(timeouts=Timeouts(whole=0.01)), stage.clock)
     assert (made.outcome, made.reason) == (Outcome.RETRY, Reason.TIMEOUT)
 
 
 async def test_a_secret_that_was_taken_away_parks_the_channel(stage: Stage):
     """An operator has to act, and failover starts."""
-    stage.far["slack"].always = lambda: MissingSecretError("env:SLACK_TOKEN")
-    await stage.told()
+    stage.providers["slack"].always = lambda: MissingSecretError("env:SLACK_TOKEN")
+    await stage.sent()
     assert set(stage.dispatcher.parked) == {"slack"}
 
 
 async def test_whatever_a_channel_answers_can_be_stored(stage: Stage):
-    """References and words that no database carries become none, or harmless."""
+    """References and texts that no database can store become none, or harmless."""
     for answer in (7, "x" * 5_000, "a\x00b", "\ud800", "", b"bytes", object()):
-        far: FarSide = stage.add_channel("slack", Careless)
+        provider: Provider = stage.add_channel("slack", Careless)
         await stage.reload()
-        far.answer = answer  # type: ignore[attr-defined]
-        request_id = await stage.told()
-        _, (delivery,) = await stage.see(request_id)
+        provider.answer = answer  # type: ignore[attr-defined]
+        request_id = await stage.sent()
+        _, (delivery,) = await stage.snapshot(request_id)
         assert (delivery.state, delivery.reference) == ("delivered", None)
 
 
 async def test_whatever_a_channel_says_of_a_failure_can_be_stored(stage: Stage):
-    """A verdict's words are cut and cleaned, and the try counts."""
+    """A verdict's texts are cut and cleaned, and the try counts."""
     odd = TryLater("no\x00reason", code="\ud800" * 500, answer="a" * 9_000)
-    stage.far["slack"].script.append(lambda: odd)
-    stage.far["slack"].script.append(lambda: Misconfigured("x" * 9_000))
-    request_id = await stage.told()
+    stage.providers["slack"].script.append(lambda: odd)
+    stage.providers["slack"].script.append(lambda: Misconfigured("x" * 9_000))
+    request_id = await stage.sent()
     await stage.go_on(3)
     first, second = await stage.tries(request_id)
     assert (first.reason, len(first.code or ""), len(first.answer or "")) == ("noreason", 100, 200)
@@ -176,9 +176,9 @@ class Unspeakable:
 
 async def test_a_verdict_that_nobody_understands_counts_as_a_try(stage: Stage):
     """It is tried again by the schedule, not whenever its lease has ended."""
-    stage.far["slack"].script.append(lambda: TryLater(Unspeakable()))  # type: ignore[arg-type]
+    stage.providers["slack"].script.append(lambda: TryLater(Unspeakable()))  # type: ignore[arg-type]
     with structlog.testing.capture_logs() as lines:
-        request_id = await stage.told()
+        request_id = await stage.sent()
     assert "verdict_not_understood" in [line["event"] for line in lines]
     await stage.go_on(3)
     assert [(made.outcome, made.reason, made.code) for made in await stage.tries(request_id)] == [
@@ -187,7 +187,7 @@ async def test_a_verdict_that_nobody_understands_counts_as_a_try(stage: Stage):
     ]
 
 
-async def test_a_bug_in_the_engine_itself_is_told_and_stops_no_lane(stage: Stage):
+async def test_a_bug_in_the_engine_itself_is_logged_and_stops_no_lane(stage: Stage):
     """No exception of a lane's task vanishes, and the lane goes on."""
     real = stage.metrics.delivery
 
@@ -197,9 +197,9 @@ async def test_a_bug_in_the_engine_itself_is_told_and_stops_no_lane(stage: Stage
 
     stage.metrics.delivery = delivery  # type: ignore[method-assign, assignment]
     with structlog.testing.capture_logs() as lines:
-        first = await stage.told()
+        first = await stage.sent()
     assert [line["event"] for line in lines if line["log_level"] == "critical"] == ["lane_failed"]
-    second = await stage.told()
+    second = await stage.sent()
     assert [await stage.states(request_id) for request_id in (first, second)] == [["delivered"], ["delivered"]]
     assert not stage.dispatcher.lanes["slack"].leased
 
@@ -232,13 +232,13 @@ async def test_a_reload_survives_a_bug(stage: Stage):
     stage.route(Step(("more",)))
     with structlog.testing.capture_logs() as lines:
         await stage.reload()
-        request_id = await stage.told()
+        request_id = await stage.sent()
     assert [line["event"] for line in lines] == ["housekeeping_failed", "delivery_delivered"]
     assert await stage.states(request_id) == ["delivered"]
 
 
-async def test_an_idle_engine_looks_about_once_a_second(tmp_path: Any):
-    """Nothing is due for minutes: few looks, nothing is written, and no loop spins."""
+async def test_an_idle_engine_dequeues_about_once_a_second(tmp_path: Any):
+    """Nothing is due for minutes: few dequeues, nothing is written, and no loop spins."""
     stage = set_up(tmp_path / "idle.db")
     await stage.start()
     await stage.go_on(5)
@@ -253,13 +253,13 @@ async def test_an_idle_engine_looks_about_once_a_second(tmp_path: Any):
 
 
 async def test_a_lane_that_is_closed_makes_no_loop_spin(stage: Stage):
-    """Parked, frozen or resting lanes with much that waits: still about one look a second."""
-    stage.far["slack"].always = lambda: Misconfigured(Reason.CREDENTIALS)
+    """Parked, frozen or resting lanes with much that waits: still about one dequeue a second."""
+    stage.providers["slack"].always = lambda: Misconfigured(Reason.CREDENTIALS)
     stage.route(Step(("mail",)), topic="pricing")
-    stage.far["mail"].always = lambda: TryLater(Reason.RATE_LIMITED, 3000)
+    stage.providers["mail"].always = lambda: TryLater(Reason.RATE_LIMITED, 3000)
     for _ in range(20):
-        await stage.told()
-        await stage.told("pricing")
+        await stage.sent()
+        await stage.sent("pricing")
     await stage.go_on(5)
     stage.store.calls.clear()
     await stage.go_on(55, 0.5)

@@ -17,7 +17,7 @@ GAPS = st.lists(st.one_of(st.just(0.0), st.floats(0, 0.5), st.floats(0, 100)), m
 
 
 def sent(bucket: Bucket, arrival: float, now: float, gaps: list[float]) -> tuple[list[float], float]:
-    """When messages went that came so far apart, each after its wait, and what the bucket remembers then."""
+    """When messages went that came so provider apart, each after its wait, and what the bucket remembers then."""
     times = []
     for gap in gaps:
         now += gap
@@ -47,35 +47,35 @@ def test_a_reload_gives_nobody_a_second_bucket(before: float, after: float, gaps
 
 async def test_a_lane_keeps_its_pace_over_a_backlog(stage: Stage):
     """Sixty messages that wait go out one a second, and none is left behind."""
-    far = stage.add_channel("slack", pace="1/s")
+    provider = stage.add_channel("slack", pace="1/s")
     await stage.reload()
     for _ in range(60):
         await stage.ask()
     await stage.go_on(64, 0.25)
-    assert len(far.dequeued) == 60
-    never_above(far.times, 1.0)
+    assert len(provider.delivered) == 60
+    never_above(provider.times, 1.0)
 
 
-async def test_a_slow_far_side_does_not_slow_the_pace(stage: Stage):
+async def test_a_slow_provider_does_not_slow_the_pace(stage: Stage):
     """Answers that take four seconds are waited for side by side."""
-    far = stage.add_channel("slack", pace="1/s")
+    provider = stage.add_channel("slack", pace="1/s")
     await stage.reload()
-    far.always = asyncio.Event()
+    provider.always = asyncio.Event()
     for _ in range(20):
         await stage.ask()
     await stage.go_on(10, 0.25)
-    assert len(far.tried) >= 10
+    assert len(provider.tried) >= 10
 
 
 async def test_a_pace_of_one_an_hour_is_mended_by_a_reload(stage: Stage):
     """Nobody waits an hour for a mistake in the routing file that was corrected."""
-    far = stage.add_channel("slack", pace="1/h")
+    provider = stage.add_channel("slack", pace="1/h")
     await stage.reload()
     for _ in range(3):
         await stage.ask()
     await stage.go_on(5)
-    assert len(far.dequeued) == 1
+    assert len(provider.delivered) == 1
     stage.add_channel("slack", pace="10/s")
     await stage.reload()
     await stage.go_on(3)
-    assert len(far.dequeued) == 3
+    assert len(provider.delivered) == 3

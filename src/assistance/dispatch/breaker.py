@@ -1,4 +1,4 @@
-"""A breaker per channel: while the far side is down, waiting messages burn no tries and the far side gets rest."""
+"""A breaker per channel: while the provider is down it gets rest, and what waits for it burns no tries."""
 
 from collections import deque
 
@@ -9,49 +9,46 @@ _LONGEST_PAUSE = 15.0
 
 
 class Breaker:
-    """Opens after 5 failures in a row or more than half of 20; half open, one message tries. Monotonic seconds.
+    """Opens after 5 failures in a row or more than half of 20; instants are monotonic seconds.
 
-    How many go while it is half open is for its lane to see to: `closed` says when it is not.
+    When its pause is over it is half open: the lane sends one message, and how that goes closes it or opens it anew.
     """
 
     def __init__(self) -> None:
-        """Closed: everything may go."""
         self._row = 0
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
         self._pause = _FIRST_PAUSE
-        self.open_until: float | None = None
+        self._open_until: float | None = None
 
     @property
     def closed(self) -> bool:
-        """Whether everything may go."""
-        return self.open_until is None
+        """Whether every message may be sent."""
+        return self._open_until is None
 
     def wait(self, now: float) -> float:
-        """Seconds until a message may go, 0 for at once."""
-        return 0.0 if self.open_until is None else max(0.0, self.open_until - now)
+        """Seconds until a message may be sent, 0 for at once."""
+        return 0.0 if self._open_until is None else max(0.0, self._open_until - now)
 
     def succeeded(self) -> None:
-        """The far side answered: close."""
-        self._row = 0
+        """The provider answered: close."""
         self._recent.append(True)
-        if self.open_until is not None:
+        if self._open_until is not None:
             self._recent.clear()
-        self.open_until = None
+        self._row = 0
+        self._open_until = None
         self._pause = _FIRST_PAUSE
 
     def failed(self, now: float) -> bool:
-        """The far side did not answer, or not sensibly; whether it opens, or opens again, for that."""
+        """The provider did not answer, or not sensibly; whether the breaker opens, or opens again, for that."""
         self._row += 1
         self._recent.append(False)
-        if self.open_until is not None:
-            # What was under way when it opened tells nothing new.
-            opens = now >= self.open_until
+        if self._open_until is not None:
+            # What was being sent when it opened says nothing new.
+            opens = now >= self._open_until
         else:
-            opens = self._row >= _IN_A_ROW or self._mostly_failing()
+            most_of_window = len(self._recent) == _WINDOW and self._recent.count(False) > _WINDOW // 2
+            opens = self._row >= _IN_A_ROW or most_of_window
         if opens:
-            self.open_until = now + self._pause
+            self._open_until = now + self._pause
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return opens
-
-    def _mostly_failing(self) -> bool:
-        return len(self._recent) == _WINDOW and self._recent.count(False) > _WINDOW // 2

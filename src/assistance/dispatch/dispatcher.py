@@ -151,11 +151,13 @@ class Dispatcher:
                 return False
 
     async def _fill_lanes(self) -> bool:
-        rooms = {lane.name: room for lane in self.lanes.values() if (room := lane.begin_dequeue())}
-        probes = [lane.name for lane in self.lanes.values() if lane.may_be_probed]
+        rooms = {name: room for name, lane in self.lanes.items() if (room := lane.begin_dequeue())}
+        probes = [name for name, lane in self.lanes.items() if lane.may_be_probed]
         if not rooms and not probes:
             return False
-        paces = {} if self._store.exclusive else self.lanes.paces(rooms)
+        # One process keeps the pace of its lanes by itself; several share it in the store.
+        limits = {name: self.lanes[name].channel.messages_per_second for name in rooms}
+        paces = {} if self._store.exclusive else {name: pace for name, pace in limits.items() if pace is not None}
         dequeue = Dequeue(rooms, self.lease(), self._clock.now(), self._is_open, probes, paces)
         before, good_until = self.lanes.versions(), self._clock.monotonic() + good_for(LEASE)
         dequeued = await self._store.dequeue(dequeue)

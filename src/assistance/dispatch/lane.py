@@ -102,7 +102,7 @@ class Lane:
         if not self.health.breaker.closed:
             return 0 if self.leased else 1
         free = self._most_waiting - len(self._waiting)
-        return 0 if self.more and 2 * free < self._most_waiting else free
+        return 0 if self.more and 2 * free < self._most_waiting else max(0, free)
 
     def begin_dequeue(self) -> int:
         """The room for a dequeue that begins now; what becomes due from here on is for the next one."""
@@ -150,7 +150,7 @@ class Lane:
     def _forget(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             key = job.delivery.key
-            # What was released may have been leased again before this task heard of its commit.
+            # Race: what was released may be leased again before this task has the answer of its commit.
             if self.leased.get(key) is job:
                 del self.leased[key], self._good_until[key]
         self.pump()
@@ -200,7 +200,7 @@ class Lane:
     def _begin(self, job: Job, *, probing: bool) -> None:
         now, rate = self._clock.monotonic(), self.channel.messages_per_second
         if now > self._good_until[job.delivery.key]:
-            # This process stood still, or the store's answer did: another one may be sending it by now.
+            # Race: this process, or the store's answer, came late, and another process may be sending it by now.
             log.warning("lease_too_short", channel=self.name, delivery=job.delivery.key)
             self._spawn(self._release_and_forget([job]), "release")
             return
@@ -213,7 +213,7 @@ class Lane:
         try:
             made = await self._try(job)
             if isinstance(made.verdict, Misconfigured) and channel is not self.channel:
-                # Settings that were reloaded meanwhile: the verdict says nothing of the new ones.
+                # Race: the settings were reloaded meanwhile, and the verdict says nothing of the new ones.
                 await self._release([job])
                 return
             outcome = outcome_of(

@@ -44,10 +44,6 @@ class Lanes(dict[str, Lane]):
         """Seconds until the next of them opens that is closed now, as far as time alone decides."""
         return min((wait for lane in self.values() if (wait := lane.health.opens_in) > 0), default=float("inf"))
 
-    def paces(self, names: Iterable[str]) -> dict[str, float]:
-        """The messages per second of those of these that have a limit."""
-        return {name: pace for name in names if (pace := self[name].channel.messages_per_second) is not None}
-
     def versions(self) -> Versions:
         """What `learn` compares with: to be read before the store is asked."""
         return {name: lane.health.version for name, lane in self.items()}

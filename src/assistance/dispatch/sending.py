@@ -84,12 +84,14 @@ def _attributes(channel: str, job: Job) -> dict[str, str | int]:
     }
 
 
-async def _try(channel: Channel, name: str, say: Callable[[], Awaitable[str | None]], http: Http, clock: Clock) -> Try:
+async def _try(
+    channel: Channel, name: str, deliver: Callable[[], Awaitable[str | None]], http: Http, clock: Clock
+) -> Try:
     at, started = clock.now(), clock.monotonic()
     verdict, reference = None, None
     try:
         async with asyncio.timeout(http.timeouts.whole):
-            reference = await say()
+            reference = await deliver()
     except (TryLater, Misconfigured, Undeliverable) as raised:
         verdict = _storable(raised, name)
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""Test channels, and the far side of each: it does what its script says, then takes everything."""
+"""Test channels, and the provider behind each: it does what its script says, then takes every message."""
 
 import asyncio
 from collections import deque
@@ -10,14 +10,14 @@ from assistance.model import Clock, Message
 from assistance.outgoing import Http
 
 Act = Callable[[], BaseException] | asyncio.Event | None
-"""Raise that, hang until the event is set, or take it."""
+"""Raise that, hang until the event is set, or take the message."""
 
 
-class FarSide:
+class Provider:
     """What arrives at one channel.
 
-    `tried` has the monotonic time and the message of every send, `dequeued` what was delivered, `replies` those of them
-    that went into a thread, with its reference.
+    `tried` has the monotonic time and the message of every send, `delivered` what was delivered, `replies` those of
+    them that went into a thread, with its reference.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -25,7 +25,7 @@ class FarSide:
         self.always: Act = None
         self.fails: Callable[[Message], Exception | None] = lambda _message: None
         self.tried: list[tuple[float, Message]] = []
-        self.dequeued: list[Message] = []
+        self.delivered: list[Message] = []
         self.replies: list[tuple[str, Message]] = []
         self.hanging: set[asyncio.Event] = set()
         self._clock = clock
@@ -37,17 +37,17 @@ class FarSide:
 
     @property
     def keys(self) -> list[str]:
-        """The key of each message that was taken."""
-        return [message.key for message in self.dequeued]
+        """The key of each message that was delivered."""
+        return [message.key for message in self.delivered]
 
-    def let_go(self) -> None:
-        """Whatever hangs goes on, and nothing hangs or fails any more."""
+    def recover(self) -> None:
+        """What hangs goes on, and nothing hangs or fails any more."""
         self.script.clear()
         self.always = None
         for event in self.hanging:
             event.set()
 
-    async def dequeue(self, message: Message) -> str:
+    async def receive(self, message: Message) -> str:
         self.tried.append((self._clock.monotonic(), message))
         act = self.script.popleft() if self.script else self.always
         if isinstance(act, asyncio.Event):
@@ -57,17 +57,17 @@ class FarSide:
             raise act()
         if error := self.fails(message):
             raise error
-        self.dequeued.append(message)
+        self.delivered.append(message)
         return f"ref:{message.key}"
 
 
 class Scripted(Channel):
-    """Sends to a far side that the test holds."""
+    """Sends to the provider of the test."""
 
-    far: Any
+    provider: Any
 
     async def send(self, message: Message, http: Http) -> str | None:  # noqa: ARG002 - no wire
-        reference: str = await self.far.dequeue(message)
+        reference: str = await self.provider.receive(message)
         return reference
 
 
@@ -75,6 +75,6 @@ class Threaded(Scripted):
     """The same, with threads."""
 
     async def reply_to(self, thread: str, message: Message, http: Http) -> str | None:  # noqa: ARG002 - no wire
-        reference = await self.far.dequeue(message)
-        self.far.replies.append((thread, message))
+        reference = await self.provider.receive(message)
+        self.provider.replies.append((thread, message))
         return f"{thread}/{reference}"
