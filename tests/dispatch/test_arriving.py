@@ -86,16 +86,18 @@ async def test_what_is_accepted_during_a_dequeue_goes_out_with_the_next(stage: S
 
 
 async def test_a_dequeue_that_fails_is_made_again(stage: Stage):
-    """What was accepted before the store went away goes out when it is back, without another accept."""
-    _, go_on = delayed(stage, "accept")
-    accepting = asyncio.create_task(stage.ask())
-    await stage.quiet()
-    stage.store.down = True
-    go_on.set()
-    request_id = (await accepting).request.id
+    """What was accepted goes out when the store is back, without another accept."""
+    dequeue, failures = stage.store.dequeue, [StoreUnavailableError()]
+
+    async def fails_once(item: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await dequeue(item)
+
+    stage.store.dequeue = fails_once
+    request_id = (await stage.ask()).request.id
     await stage.quiet()
     assert not stage.providers["slack"].tried
-    stage.store.down = False
     await stage.go_on(1)
     assert stage.providers["slack"].keys == [f"{request_id}.1"]
 

@@ -18,7 +18,6 @@ from assistance.store import Acceptance, Accepted, StoreUnavailableError
 from assistance.telemetry import Metrics
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
-_LONGEST_WAIT = 30.0
 _HEADERS = ["Preference-Applied", "Idempotency-Replayed"]
 
 
@@ -70,8 +69,8 @@ async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float
     if wait:
         with services.waiting.slot(scope) as free:
             if free:
-                snapshot = await _notified(services, snapshot, min(wait, _LONGEST_WAIT))
-                headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
+                snapshot = await _notified(services, snapshot, wait)
+                headers["Preference-Applied"] = f"wait={wait:g}"
     status = 201 if accepted.how is Acceptance.CREATED else 200
     return _response(status, answer(*snapshot, body.ignored()), request_id, headers)
 
