@@ -16,7 +16,7 @@ def ask(**more: Any) -> Ask:
 
 
 def wrong(**more: Any) -> list[tuple[str, str]]:
-    """Where and how an ask is wrong."""
+    """Where and how a body is wrong."""
     with pytest.raises(ValidationError) as caught:
         ask(**more)
     errors = caught.value.errors(include_url=False, include_input=False)
@@ -34,7 +34,7 @@ def test_topic_and_description_are_enough():
 
 @pytest.mark.parametrize("field", ["topic", "description"])
 def test_topic_and_description_must_be_there(field: str):
-    """Without either there is nobody to tell, or nothing to say."""
+    """Without either there is nobody to notify, or nothing to say."""
     with pytest.raises(ValidationError):
         Ask.model_validate(dict.fromkeys({"topic", "description"} - {field}, "x"))
 
@@ -237,7 +237,7 @@ def test_null_is_as_good_as_nothing():
 
 
 def test_nothing_of_the_input_stands_in_an_error_of_ours():
-    """The customer's words are not repeated to whoever reads logs."""
+    """The customer's text is not repeated in logs."""
     with pytest.raises(ValidationError) as caught:
         ask(description="a secret\0", links=[{"label": "x", "url": "a secret"}], metadata={"a": ["a secret"]})
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""From an ask to a request on stable storage, over a real store."""
+"""From a valid body to a request on stable storage, over a real store."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class Door:
 
 
 def routing() -> Routing:
-    """Sales tells two at once and a third after a minute; pricing one."""
+    """Sales notifies two channels at once and a third after a minute; pricing one."""
     first, failover = Step(("slack", "desk")), Step(("mail",), 60, Condition.UNDELIVERED)
     topics = {
         "sales": Topic("sales", "Sales", "", None, (first, failover), expected_response=900.0),
@@ -113,7 +113,7 @@ async def test_a_caller_asks_on_its_own_topics_only(door: Door):
 
 
 async def test_each_call_is_counted_once(door: Door):
-    """Under its topic where the caller may use it, never under a word of the caller's; what is accepted is timed."""
+    """Under its topic where the caller may use it, never under a name of the caller's; what is accepted is timed."""
     await door.ask("k", conversation_id="c")
     await door.ask("k", conversation_id="c")
     await door.ask(conversation_id="c")
@@ -142,7 +142,7 @@ async def test_a_callback_must_be_the_clients_own(door: Door):
 
 
 async def test_the_same_key_and_body_give_the_same_answer(door: Door):
-    """Word for word, with the state it had then, and nothing is opened."""
+    """Byte for byte, with the state it had then, and nothing is opened."""
     first = await door.ask("k", stray=1)
     again = await door.ask("k", stray=1)
     assert (again.how, again.request.id) == (Acceptance.REPLAYED, first.request.id)
@@ -151,7 +151,7 @@ async def test_the_same_key_and_body_give_the_same_answer(door: Door):
 
 
 async def test_the_same_key_with_another_body_is_refused(door: Door):
-    """A mistake of the bot, not a second ask."""
+    """A mistake of the bot, not a second request."""
     await door.ask("k")
     with pytest.raises(KeyReusedError):
         await door.ask("k", body=b"other")
@@ -181,7 +181,7 @@ async def test_the_same_key_at_the_same_time_opens_one_request(door: Door):
 
 
 async def test_a_conversation_is_one_request(door: Door):
-    """Five asks of an impatient customer, at once, are one request with four follow-ups."""
+    """Five calls for an impatient customer, at once, are one request with four follow-ups."""
     accepted = await asyncio.gather(*(door.ask(conversation_id="c", description=f"{n}") for n in range(5)))
     assert Counter(each.how for each in accepted) == {Acceptance.CREATED: 1, Acceptance.FOLLOW_UP: 4}
     seen = await door.store.get(accepted[0].request.id)
@@ -190,7 +190,7 @@ async def test_a_conversation_is_one_request(door: Door):
 
 
 async def test_a_follow_up_wakes_the_dispatcher_for_its_updates(door: Door):
-    """Two channels have the notice; nobody would look for what they are to be told for a second otherwise."""
+    """Two channels have the notice; without it their updates would wait a second."""
     first = await door.ask(conversation_id="c")
     assert len((await dequeued(door, "slack", "desk")).jobs) == 2
     second = await door.ask(conversation_id="c")

@@ -1,4 +1,4 @@
-"""One request as the service tells of it, held against the model's."""
+"""One request as the service answers it, compared with the model's."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from assistance.model import OWED, Delivery, State
 
 _SOON = 5.0
 """Seconds within which what is due is waited for; the plans of the tests have nothing between that and a minute."""
-_LOOKS = 20
+_READS = 20
 _PATIENCE = 200
 
 
@@ -27,8 +27,8 @@ async def compare(service: Service, clock: ManualClock, id_: str, expected: Requ
         *(expected.status, expected.topic, expected.conversation),
         *(expected.notified, expected.claimed_by),
     )
-    _, told, _ = await service.call("GET", f"/assistance/{id_}/events")
-    _compare_events(told["data"], expected)
+    _, body, _ = await service.call("GET", f"/assistance/{id_}/events")
+    _compare_events(body["data"], expected)
 
 
 def _compare_events(events: list[dict[str, Any]], expected: Request) -> None:
@@ -41,13 +41,13 @@ def _compare_events(events: list[dict[str, Any]], expected: Request) -> None:
 async def _quiet(service: Service, clock: ManualClock, id_: str) -> Any:
     """The request, once nothing of it is on its way or due soon; time goes on a little where that takes time."""
     busy: list[Delivery] = []
-    for look in range(1, _LOOKS * _PATIENCE):
+    for read in range(1, _READS * _PATIENCE):
         owed = [delivery for delivery, _ in await service.house.store.tries(id_)]
         assert [delivery.n for delivery in owed] == list(range(1, len(owed) + 1))
         busy = [delivery for delivery in owed if _is_busy(delivery, clock.now())]
         if not busy:
             return (await service.call("GET", f"/assistance/{id_}"))[1]
-        if look % _LOOKS == 0 or all(delivery.due_at > clock.now() for delivery in busy):
+        if read % _READS == 0 or all(delivery.due_at > clock.now() for delivery in busy):
             clock.advance(0.5)
     raise AssertionError(f"never quiet: {busy}")
 

@@ -13,10 +13,10 @@ from assistance.sandbox.smtp import SmtpFault
 async def owed(service: Service, request_id: str, enough: Callable[[list[Delivery]], bool]) -> list[Delivery]:
     """A request's deliveries, once they are `enough`."""
 
-    async def look() -> list[Delivery]:
+    async def read() -> list[Delivery]:
         return [delivery for delivery, _ in await service.house.store.tries(request_id)]
 
-    found = await service.house.waiting.until(request_id, look, enough, 20)
+    found = await service.house.waiting.until(request_id, read, enough, 20)
     assert enough(found), found
     return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 WEEK = 7 * 86_400.0
 CHANNELS = {"sales": ("slack", "mail"), "pricing": ("mail",)}
-"""Who can be told of a topic; the second of two when the first cannot take it."""
+"""The channels of a topic; the second of two when the first cannot deliver."""
 OPEN = {"accepted", "notified", "claimed"}
 FROM = {
     "claim": {"accepted", "notified"},
@@ -70,7 +70,7 @@ class Life:
         return found if found and found.expires_at > now else None
 
     def conversation(self, client: str, topic: str, name: str | None) -> str | None:
-        """The open request that an ask of this conversation joins."""
+        """The open request that a call for this conversation joins."""
         same = (
             id_
             for id_, each in self.requests.items()
@@ -79,15 +79,15 @@ class Life:
         return next(same, None) if name is not None else None
 
     def ask(self, id_: str, client: str, body: Body, now: float) -> None:
-        """A new one is accepted, and people are told at once."""
+        """A new one is accepted, and people are notified at once."""
         expires_at = now + body.get("expires_in", WEEK)
         request = Request(client, body["topic"], body.get("conversation_id"), expires_at)
         request.events.append(("accepted", f"api:{client}"))
         self.requests[id_] = request
-        self.tell(id_)
+        self.notify(id_)
 
-    def tell(self, id_: str, channels: tuple[str, ...] | None = None) -> None:
-        """Somebody is told, or nobody can be."""
+    def notify(self, id_: str, channels: tuple[str, ...] | None = None) -> None:
+        """A person is notified, or nobody can be."""
         request = self.requests[id_]
         request.notified = bool(set(channels or CHANNELS[request.topic]) - self.broken)
         request.status = "notified" if request.notified else "failed"
@@ -118,7 +118,7 @@ class Life:
         elif what == "reroute":
             assert topic is not None
             request.topic, request.claimed_by = topic, None
-            self.tell(id_)
+            self.notify(id_)
 
     def pass_time(self, now: float) -> None:
         """What nobody took in its time expires."""

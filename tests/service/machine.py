@@ -222,13 +222,13 @@ class Machine(RuleBasedStateMachine):
         assert status == (409 if elsewhere else 200), said
         if not elsewhere:
             request.events.append(("delivery_retried", "api:op"))
-            self.life.tell(id_, ("mail",))
+            self.life.notify(id_, ("mail",))
             self.life.pass_time(self.clock.now())
         self._seen(id_)
 
     @rule(channel=st.sampled_from(["slack", "mail"]))
     def break_channel(self, channel: str) -> None:
-        """From now on it takes nothing: others are told, or the request fails."""
+        """From now on it delivers nothing: the failover does, or the request fails."""
         self.life.broken.add(channel)
         if channel == "slack":
             self.around.slack.always(Fault(error="invalid_blocks"))
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.life.broken)
     @rule()
     def mend(self) -> None:
-        """What has failed stays so until somebody acts."""
+        """What has failed stays so until an operator acts."""
         self._mend()
 
     def _mend(self) -> None:

@@ -18,7 +18,7 @@ async def erase(service: Service, request_id: str, **options: Any) -> int:
 
 
 async def with_words(service: Service) -> str:
-    """A request that was told with every kind of words in it."""
+    """A request whose messages have every kind of text in them."""
     asked = await service.ask(
         description=f"{SECRET} description",
         customer={"name": f"{SECRET} name", "email": f"{SECRET}@example.com"},

@@ -155,7 +155,7 @@ async def test_streams_and_patient_callers_do_not_take_the_place_of_others(tmp_p
 
 
 async def _freed(service: Service, request_id: str) -> None:
-    """Return when whoever has gone has left its seat."""
+    """Return when a client that has gone has given its slot back."""
     async with asyncio.timeout(10):
         while True:
             async with listening(service, request_id) as stream:
@@ -181,7 +181,7 @@ async def test_the_end_of_the_service_ends_streams_and_waits_at_once(tmp_path: P
 
 
 async def test_a_stream_does_not_outlive_its_token(service: Service):
-    """It ends when the token does; whoever comes back needs a new one."""
+    """It ends when the token does; to come back takes a new one."""
     asked = await service.ask()
     token = service.forger.token(scope="read-assistance", exp=service.forger.now + 4)
     async with listening(service, asked["id"], Authorization=f"Bearer {token}") as stream:

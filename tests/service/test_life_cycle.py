@@ -1,4 +1,4 @@
-"""Whatever bots, people, operators and time do, in any order: the service and a plain model tell one story."""
+"""Whatever bots, agents, operators and time do, in any order: the service and a plain model agree."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ def test_any_life_is_the_one_that_the_model_says(
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
-        # To make a story shorter takes many more; CI tells the first that it finds.
+        # Shrinking takes many more runs; CI reports the first failure that it finds.
         phases=(Phase.generate, *([Phase.shrink] if request.node.get_closest_marker("long") else [])),
     )
     with asyncio.Runner() as runner, tempfile.TemporaryDirectory(prefix="life-", dir=memory()) as folder:

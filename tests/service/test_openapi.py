@@ -23,7 +23,7 @@ ARGUMENTS = (
 )
 CONFIG = """
 [generation]
-# No text of ours has the character NUL, which no database stores: a schema has no word for that.
+# No text of ours has the character NUL, which no database stores; no keyword of a schema says so.
 allow-x00 = false
 
 [checks.positive_data_acceptance]
@@ -87,7 +87,7 @@ async def _schemas(service: Service) -> dict[str, Any]:
 
 
 async def test_the_topics_are_those_of_the_routing_file_in_force(tmp_path: Path):
-    """Fields that name a topic refer to one list, which a reload brings up to date; no callback's name is told."""
+    """Fields that name a topic refer to one list, which a reload brings up to date; no callback's name is listed."""
     async with running(tmp_path, SHOP_BOT_SECRET="whsec_" + "QUJD" * 10) as service:
         before = await _schemas(service)
         assert before["Topic"]["enum"] == ["pricing", "sales"]

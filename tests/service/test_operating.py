@@ -102,7 +102,7 @@ async def test_a_test_message_says_what_became_of_it(service: Service):
 
 
 async def test_every_delivery_is_told_with_its_tries(service: Service):
-    """All kinds, every try with its outcome, reason and the provider's word; 404 for what is not there."""
+    """All kinds, every try with its outcome, reason and the provider's code; 404 for what is not there."""
     seen = await failed(service)
     status, body = await manage(service, "GET", f"/assistance/{seen['id']}/deliveries")
     slack, mail = body["data"]

@@ -172,15 +172,15 @@ async def test_a_conversation_is_not_opened_twice_by_a_retry(service: Service):
     await service.ask("pricing", conversation_id="c")
     assert (await call(service, "POST", f"/assistance/{seen['id']}/deliveries/1/retry"))[0] == 409
     for dry_run in (True, False):
-        wanted = {"ids": [seen["id"]], "dry_run": dry_run}
-        status, body = await call(service, "POST", "/-/replay", json=wanted)
+        body_sent = {"ids": [seen["id"]], "dry_run": dry_run}
+        status, body = await call(service, "POST", "/-/replay", json=body_sent)
         assert (status, body["count"], body["ids"], body["more"]) == (200, 0, [], False)
 
 
 async def test_conversations_that_go_on_elsewhere_keep_no_replay_from_the_rest(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ):
-    """They are not sent again, so they are not among the most that one call looks at."""
+    """They are not sent again, so they do not count among the most of one call."""
     monkeypatch.setattr(desk, "MOST_REPLAYED", 2)
     for number in range(3):
         await failed(service, "pricing", conversation_id=f"c{number}")

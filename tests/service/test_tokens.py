@@ -93,7 +93,7 @@ async def test_heartbeats_tell_a_bot_what_its_token_is_good_for(
 
 
 async def test_while_the_keys_cannot_be_had_a_new_key_is_a_503(service: Service):
-    """Nobody knows whether it is good; known keys go on."""
+    """It cannot be checked now; known keys go on."""
     await service.call("GET", "/topics")
     service.jwks.fail(500)
     token = service.forger.headed(kid="new")

@@ -55,7 +55,7 @@ async def test_of_twenty_who_claim_at_once_one_has_it(service: Service):
 
 @pytest.mark.main_flow
 async def test_a_released_request_is_what_it_was_before(service: Service):
-    """Anybody may give it back: notified when a person had been told, and everybody hears it aloud."""
+    """Any agent may release it: notified when a person was notified before, and the update is posted aloud."""
     id_ = await notified(service)
     await do(service, id_, "claim")
     status, body = await do(service, id_, "release", "other")
@@ -114,7 +114,7 @@ async def test_a_reply_reaches_the_bot_and_the_colleagues(service: Service):
 
 
 async def test_a_rerouted_request_starts_anew_with_the_people_of_the_other_topic(service: Service):
-    """Same id and clock; the old plan's rest is skipped, the new plan appended, told and counted by itself."""
+    """Same id and clock; the old plan's rest is skipped, the new plan appended, sent and counted by itself."""
     id_ = await notified(service)
     _, before, _ = await service.call("GET", f"/assistance/{id_}")
     await do(service, id_, "claim")
@@ -198,7 +198,7 @@ async def test_a_reroute_to_nowhere_or_to_here_is_refused(service: Service):
 
 
 async def test_who_means_another_version_is_refused(service: Service):
-    """`If-Match` is looked at in the same transaction: of two with the same ETag one moves it, the other gets 412.
+    """`If-Match` is compared in the same transaction: of two with the same ETag one changes it, the other gets 412.
 
     A weak tag knows no version: RFC 9110, section 13.1.1.
     """

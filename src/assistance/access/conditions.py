@@ -1,4 +1,4 @@
-"""Conditional, patient and choosy calls: `ETag`, `If-Match` and the like, `Accept`, `Prefer: wait`.
+"""Preconditions, content negotiation and waiting: `ETag`, `If-Match`, `If-None-Match`, `Accept`, `Prefer: wait`.
 
 RFC 9110, sections 13 and 12.5.1; RFC 7240.
 """
@@ -25,14 +25,14 @@ def _named(request: Request, header: str) -> list[str]:
 
 
 def unchanged(request: Request, tag: str) -> bool:
-    """Whether the caller has this answer already; a weak tag will do."""
+    """Whether the caller has this answer already, by weak comparison (RFC 9110, section 13.1.2)."""
     return not {tag, f"W/{tag}", "*"}.isdisjoint(_named(request, "if-none-match"))
 
 
 def if_match_of(request: Request) -> frozenset[int] | None:
     """The versions that `If-Match` names, of which the request must have one; None: any.
 
-    A weak tag names none (RFC 9110, section 13.1.1), nor does what is no tag of ours.
+    Strong comparison (RFC 9110, section 13.1.1): a weak tag names no version, nor does what is no tag of ours.
     """
     given = _named(request, "if-match")
     if "if-match" not in request.headers or "*" in given:
@@ -41,17 +41,17 @@ def if_match_of(request: Request) -> frozenset[int] | None:
 
 
 def prefers(request: Request, kind: str, usual: str) -> bool:
-    """Whether `Accept` wants `kind` more than `usual`; where it wants both alike, whether it names it."""
+    """Whether `Accept` weighs `kind` higher than `usual`; where it weighs both alike, whether it names `kind`."""
     weights = dict(_weighed(each) for value in request.headers.getlist("accept") for each in value.split(","))
-    wanted, other = (
+    mine, other = (
         next((weights[each] for each in (name, f"{name.partition('/')[0]}/*", "*/*") if each in weights), 0.0)
         for name in (kind, usual)
     )
-    return wanted > other or (wanted == other > 0 and kind in weights)
+    return mine > other or (mine == other > 0 and kind in weights)
 
 
 def _weighed(media_range: str) -> tuple[str, float]:
-    """A media range, any other parameter left out, and its quality; one that cannot be read is as good as none."""
+    """A media range without its parameters, and its quality: 1 where there is none that can be read."""
     name, *parameters = (each.strip() for each in media_range.lower().split(";"))
     quality = next((match[1] for each in parameters if (match := _QUALITY.fullmatch(each))), 1)
     return name, float(quality)

@@ -18,7 +18,6 @@ from assistance.store import Acceptance, Accepted, StoreUnavailableError
 from assistance.telemetry import Metrics
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|(?!""$)([\x21-\x7e]{1,255})')
-_LONGEST_WAIT = 30.0
 _HEADERS = ["Preference-Applied", "Idempotency-Replayed"]
 
 
@@ -70,8 +69,8 @@ async def _answer(services: Services, accepted: Accepted, body: Ask, wait: float
     if wait:
         with services.waiting.slot(scope) as free:
             if free:
-                snapshot = await _notified(services, snapshot, min(wait, _LONGEST_WAIT))
-                headers["Preference-Applied"] = f"wait={min(wait, _LONGEST_WAIT):g}"
+                snapshot = await _notified(services, snapshot, wait)
+                headers["Preference-Applied"] = f"wait={wait:g}"
     status = 201 if accepted.how is Acceptance.CREATED else 200
     return _response(status, answer(*snapshot, body.ignored()), request_id, headers)
 
@@ -85,14 +84,14 @@ def _response(status: int, content: bytes, request_id: str, headers: dict[str, s
 async def _notified(services: Services, accepted: Snapshot, seconds: float) -> Snapshot:
     """The request once a channel has accepted its notice or it is over, or as it is after `seconds`."""
 
-    async def look() -> Snapshot:
+    async def read() -> Snapshot:
         # The request is stored: a store that cannot be read just now must not turn the answer into a refusal.
         with suppress(StoreUnavailableError):
             return await services.store.get(accepted.request.id) or accepted
         return accepted
 
     return await services.waiting.until(
-        accepted.request.id, look, lambda found: found.request.status is not Status.ACCEPTED, seconds
+        accepted.request.id, read, lambda found: found.request.status is not Status.ACCEPTED, seconds
     )
 
 

@@ -24,7 +24,7 @@ from assistance.store import OVER, StoreUnavailableError
 
 _STREAM = "text/event-stream"
 _LONGEST = 3600.0
-"""Seconds after which a client must come back, with a token that still holds."""
+"""Seconds after which a client must come back, with a token that is still valid."""
 _UNDER_WAY = frozenset({State.PENDING, State.SENDING})
 _COME_BACK = b"retry: 1000\n\n"
 _STILL_HERE = b":\n\n"
@@ -96,7 +96,7 @@ async def _events(services: Services, request_id: str, last: int, seconds: float
     waiting, loop = services.waiting, asyncio.get_running_loop()
     deadline = loop.time() + seconds
 
-    async def look() -> tuple[bool, list[Event]]:
+    async def read() -> tuple[bool, list[Event]]:
         snapshot = await services.store.get(request_id)
         if snapshot is None or snapshot.request.sequence <= last:
             return snapshot is None or _is_complete(snapshot), []
@@ -105,15 +105,15 @@ async def _events(services: Services, request_id: str, last: int, seconds: float
     yield _COME_BACK
     while (left := deadline - loop.time()) > 0:
         try:
-            ended, news = await waiting.until(request_id, look, any, min(left, waiting.keep_alive))
+            ended, events = await waiting.until(request_id, read, any, min(left, waiting.keep_alive))
         except StoreUnavailableError:
             return
-        for event in news:
+        for event in events:
             last = event.sequence
             yield b"id: %d\ndata: %s\n\n" % (last, to_json(_event(event)))
         if ended or waiting.closed:
             return
-        if not news:
+        if not events:
             yield _STILL_HERE
 
 
@@ -132,7 +132,7 @@ def _no_slot() -> Problem:
     return Problem(
         503,
         "Too busy",
-        "As many callers as can be are waiting for news already. Try again.",
+        "As many callers as can be wait for changes already. Try again.",
         type_="/problems/too-busy",
         headers={"Retry-After": "5"},
     )

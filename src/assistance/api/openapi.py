@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from assistance.access.json_body import components
 from assistance.routing import Routing
-from assistance.server.problems import MEDIA_TYPE
+from assistance.server.problems import MEDIA_TYPE, Problem
 
 _PARAMETERS = {
     "Idempotency-Key": "The same key and body within a week are the same request, however often they come. "
@@ -58,22 +58,6 @@ _HEADERS_OF: dict[int | str, tuple[str, ...]] = {
     429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
     503: ("Retry-After",),
 }
-_PROBLEMS = {
-    400: "The request cannot be understood.",
-    401: "The token is missing or not valid.",
-    403: "The token lacks a scope, which is named.",
-    404: "There is no such thing, or it belongs to another client.",
-    405: "The address does not answer to this method.",
-    408: "The request took too long to arrive.",
-    409: "The state does not allow that.",
-    412: "It has changed since.",
-    413: "The body is larger than 192 KB.",
-    415: "The body is not JSON.",
-    422: "A value is not valid; `errors` says which.",
-    429: "Too many requests; `Retry-After` says when to go on.",
-    431: "The header fields are larger than 16 KB.",
-    503: "It cannot be done now; `Retry-After` says when to try again.",
-}
 _TOKEN = {
     "type": "http",
     "scheme": "bearer",
@@ -119,7 +103,7 @@ def documented(
         found[204] = {"description": "Well."}
     for status in sorted({*problems, *_ALWAYS}):
         schema = {"$ref": f"#/components/schemas/{_PROBLEM}"}
-        found[status] = {"description": _PROBLEMS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        found[status] = {"description": Problem(status).detail, "content": {MEDIA_TYPE: {"schema": schema}}}
     for code, answer in found.items():
         answer["headers"] = carries("X-Request-ID", *_HEADERS_OF.get(code, ()), *(headers or {}).get(code, ()))
     return found

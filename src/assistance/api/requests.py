@@ -36,15 +36,15 @@ class AssistancePage(TypedDict):
 async def one(request_id: RequestId, request: Request, principal: Reader, services: Here) -> Response:
     """One request. `If-None-Match` answers 304; `Prefer: wait=20` holds the answer until the request changes."""
 
-    async def look() -> Snapshot:
+    async def read() -> Snapshot:
         return await visible(services, request_id, principal)
 
-    snapshot = await look()
+    snapshot = await read()
     wait, headers, version = wait_of(request), {}, snapshot.version
     if wait and (unchanged(request, etag(snapshot)) or "if-none-match" not in request.headers):
         with services.waiting.slot(request.scope) as free:
             if free:
-                snapshot = await services.waiting.until(request_id, look, lambda new: new.version != version, wait)
+                snapshot = await services.waiting.until(request_id, read, lambda new: new.version != version, wait)
                 headers["Preference-Applied"] = f"wait={wait:g}"
     headers["ETag"] = etag(snapshot)
     if unchanged(request, headers["ETag"]):

@@ -65,7 +65,7 @@ async def claim(request_id: RequestId, request: Request, principal: Worker, serv
 
 @routes.post("/release", **_move("desk"))
 async def release(request_id: RequestId, request: Request, principal: Worker, services: Here) -> Response:
-    """Give it back, whoever has claimed it."""
+    """Give it back; any agent may."""
     return changed(await services.desk.move(Transition.RELEASE, request_id, actor_of(principal), if_match_of(request)))
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from typing_extensions import TypedDict  # pydantic documents those of `typing` from Python 3.12 on
@@ -52,9 +53,9 @@ class Waiting(Protocol):
     """Waits until a request has changed."""
 
     async def until(
-        self, request_id: str, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool], seconds: float
+        self, request_id: str, read: Callable[[], Awaitable[T]], enough: Callable[[T], bool], seconds: float
     ) -> T:
-        """What `look` gives once it is `enough`, or as it is after `seconds`."""
+        """What `read` gives once it is `enough`, or as it is after `seconds`."""
         ...
 
 
@@ -88,10 +89,10 @@ class Desk:
 
     async def move(self, transition: Transition, request_id: str, actor: Actor, if_match: IfMatch = None) -> Snapshot:
         """Claim, release, resolve or cancel; of two claims at once one is refused, with the claim of the other."""
-        moved = await self._store.change(Move(self._command(request_id, actor, if_match), transition))
-        if transition is Transition.CLAIM and (claim := moved.request.claim):
-            self._metrics.claimed(moved.request.topic, claim.at - moved.request.created_at)
-        return moved
+        changed = await self._store.change(Move(self._command(request_id, actor, if_match), transition))
+        if transition is Transition.CLAIM and (claim := changed.request.claim):
+            self._metrics.claimed(changed.request.topic, claim.at - changed.request.created_at)
+        return changed
 
     async def follow_up(self, request_id: str, actor: Actor, text: str, if_match: IfMatch = None) -> Snapshot:
         """Add what the customer says now."""
@@ -105,24 +106,15 @@ class Desk:
         """Pass it on to the people of another topic; raises UnknownTopicError too."""
         command, routing = self._command(request_id, actor, if_match), self._routing()
         to = routing.known_topic(topic)
-        found = await self._store.get(request_id)
-        if found is None:
-            raise NotFoundError(request_id)
         owed = plan(to, request_id, command.now, routing.channels)
-        expected = expected_response(to, command.now)
-        return await self._store.change(Reroute(command, to.name, to.title, owed, expected))
+        return await self._store.change(Reroute(command, to.name, to.title, owed, expected_response(to, command.now)))
 
     async def erase(self, request_id: str, actor: Actor) -> None:
         """Erase what the customer wrote and what was replied, here and in the channels that can."""
-        if _all_sent(await self._erase(request_id, actor)):
-            return
-
-        # Race: a message that is being sent has the text, and no reference to rewrite it by until it is delivered.
-        async def look() -> Snapshot | None:
-            return await self._store.get(request_id)
-
-        await self._waiting.until(request_id, look, _all_sent, _SEND_SECONDS)
-        await self._erase(request_id, actor)
+        if not _all_sent(await self._erase(request_id, actor)):
+            # Race: a message that is being sent has the text, and no reference to rewrite it by until it is delivered.
+            await self._waiting.until(request_id, partial(self._store.get, request_id), _all_sent, _SEND_SECONDS)
+            await self._erase(request_id, actor)
 
     async def _erase(self, request_id: str, actor: Actor) -> Snapshot:
         channels = self._routing().channels

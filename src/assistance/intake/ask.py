@@ -146,7 +146,7 @@ class Ask(_Lenient):
         Annotated[StrictStr, _text(100, 1), WithoutNul],
         Field(description="What it is about, in any case of letters."),
     ]
-    description: Annotated[Said, Field(description="What the customer wants, in words that people will read.")]
+    description: Annotated[Said, Field(description="What the customer wants; people read it as it is.")]
     conversation_id: Annotated[
         Annotated[StrictStr, _text(255, 1), WithoutNul] | None,
         Field(

@@ -61,7 +61,7 @@ class Intake:
             TooManyFollowUpsError: its conversation has all it may have.
             StoreUnavailableError: it was not stored.
         """
-        # A caller's own word for a topic would make as many series of a metric as the caller likes.
+        # Cardinality: counted under any name that a caller sends, the metric would have as many series as callers like.
         started, counted_as = self._clock.monotonic(), "unknown"
         try:
             topic = self._routing().known_topic(ask.topic, caller.topics)

@@ -107,8 +107,3 @@ class AssistanceRequest:
     sequence: int = 1
     traceparent: str | None = None
     correlation_id: str | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody still waits."""
-        return self.status in OPEN

@@ -1,4 +1,4 @@
-"""The health of this process and of its channels, and a sign of life for whoever watches from outside."""
+"""The health of this process and of its channels, and a sign of life for a monitor outside."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ _WRITE_SECONDS = 2.0
 _KEEP = 1.0
 """Seconds for which one write to the store answers every probe."""
 _BEAT = 10.0
-"""Seconds after which a dispatch loop that has not gone round is taken for dead."""
+"""Seconds after which a dispatch loop that has not gone round counts as dead."""
 
 
 class ChannelAnswer(TypedDict):

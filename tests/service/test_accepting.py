@@ -208,7 +208,7 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
 
 
 async def test_every_refusal_is_counted(service: Service):
-    """Whichever layer refuses; under the topic where that is sure, and never under a word of the caller's."""
+    """Whichever layer refuses; under the topic where that is sure, and never under a name of the caller's."""
     await service.ask(headers={"Idempotency-Key": "k5"})
     for status, _, options in REFUSED:
         assert (await service.call("POST", "/assistance/", **options))[0] == status
@@ -226,7 +226,7 @@ def refusals(service: Service) -> dict[str, int]:
 
 @pytest.mark.main_flow
 async def test_a_conversation_is_one_request_with_follow_ups(service: Service):
-    """The second ask of an open conversation is 200, the same id, and a reply in the same thread."""
+    """The second call for an open conversation is 200, the same id, and a reply in the same thread."""
     first = await service.ask(conversation_id="c1", description="first")
     await service.when(first["id"], "notified")
     code, second, _ = await service.call(

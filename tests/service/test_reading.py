@@ -136,7 +136,7 @@ async def test_a_query_that_means_nothing_is_refused_and_not_echoed(service: Ser
 
 
 async def test_a_cancelled_request_is_over(service: Service):
-    """200, then 409; what waited is skipped, those who were told hear it; `If-Match` guards it."""
+    """200, then 409; what waited is skipped, people who were notified read it; `If-Match` counts."""
     asked = await service.ask()
     await service.when(asked["id"], "notified")
     path = f"/assistance/{asked['id']}/cancel"
