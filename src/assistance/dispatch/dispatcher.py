@@ -168,7 +168,7 @@ class Dispatcher:
             # Nothing is left on it to probe with: the next message will show whether it is mended.
             await self._recorder.unpark(self.lanes[name].health)
         for channel, number in dequeued.parked.items():
-            log.error("deliveries_parked", channel=channel, parked=number)
+            log.warning("deliveries_parked", channel=channel, parked=number)
             self.wake()
         return bool(dequeued.jobs)
 
