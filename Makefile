@@ -1,4 +1,4 @@
-# Needs only GNU make and Python 3.11 or newer: each target installs what it uses in $(VENV).
+# Needs only GNU make and Python 3.11 or newer: each target installs the packages that it uses in $(VENV).
 #   make install PYTHON=python3.13 VENV=.venv-3.13     another interpreter, another folder
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,24 +21,24 @@ install: $(VENV)/.installed ## Set up .venv/bin/assistance
 run: $(VENV)/.installed ## Serve on http://127.0.0.1:8000 in development mode
 	@exec $(bin)/assistance serve --dev
 
-# Three workers keep two cores busy: at any time about one of them waits for a process or a time-out.
+# Three workers for two cores: at any time about one of them waits for a process or a time-out.
 parallel := -n 3 --dist loadfile
 
-test: lint ## Before each commit: lint, types, import contracts, tests, the demo
+test: lint ## Run before each commit: lint, types, import contracts, tests, the demo
 	$(bin)/python -m pytest -m "not proof and not long" $(parallel)
 	$(bin)/assistance demo
 
-proofs: $(VENV)/.developing ## The rest of the tests: crashes, network faults, the edge, backups, documented commands
+proofs: $(VENV)/.developing ## Run the other tests: crashes, network faults, the edge, backups, documented commands
 	$(bin)/python -m pytest -m "proof and not alone and not long" -rs $(parallel)
 	$(bin)/python -m pytest -m "proof and alone and not long" -rs
 
-demo: $(VENV)/.installed ## Run the main use case once and show what arrived
+demo: $(VENV)/.installed ## Run the main use case once and show the messages that arrived
 	@$(bin)/assistance demo
 
 bench: $(VENV)/.developing ## Print the benchmark
 	@$(bin)/python bench/benchmark.py
 
-lint: $(VENV)/.developing ## Style, types, import contracts, Dockerfile
+lint: $(VENV)/.developing ## Check style, types, import contracts, Dockerfile
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
@@ -50,7 +50,7 @@ format: $(VENV)/.developing ## Rewrite the code in the house style
 	$(bin)/ruff format
 
 # Only releases older than a week are pinned, so that a malicious one is found before it is used here.
-# A pin stays until it no longer fits; `make lock LOCK=--upgrade` updates all of them.
+# A pin changes only when pyproject.toml no longer allows it; `make lock LOCK=--upgrade` updates all of them.
 compile = $(bin)/uv pip compile --quiet $(LOCK) --generate-hashes --universal --python-version 3.11 \
   --exclude-newer '1 week' --no-emit-index-url --custom-compile-command 'make lock'
 
