@@ -75,7 +75,7 @@ class Dispatcher:
 
     @property
     def seconds_since_beat(self) -> float:
-        """How long ago the loop last went round, for readiness."""
+        """Seconds since the loop last began a dequeue, for readiness."""
         return self._clock.monotonic() - self._beat_at
 
     @property

@@ -11,8 +11,8 @@ class Bucket:
     """A token bucket that holds one second's worth, and one token at least.
 
     What is remembered of it is one instant, `arrival`: when it will be full again (the theoretical arrival time of the
-    generic cell rate algorithm, https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). So whoever keeps that
-    number, a dictionary or a row in the store, keeps the bucket; 0.0 is a full one.
+    generic cell rate algorithm, https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). So a bucket
+    is stored as that number, in a dictionary or in a row of the store; 0.0 is a full one.
 
     Args:
         rate: tokens per second.

@@ -51,7 +51,7 @@ class Delivery:
 
     `n` counts from 1 within the request and is stable. `due_at` is when it is looked at next. `person` is false for
     channels that no person reads. `hours` is the topic's opening hours at the time of planning, kept only where `when`
-    needs them. `about` is the number of the event that an update tells of. `fence` grows with every lease: an outcome
+    needs them. `about` is the number of the event that an update is about. `fence` grows with every lease: an outcome
     counts only under the fence it was leased with. `reference` is the provider's name for the message.
     `owed_since` is when it was first due, moved on by the time spent parked: `retry_for` counts from there.
     `changes` counts the changes of `state`: see `Snapshot.version`.

@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 OPEN = frozenset({Status.ACCEPTED, Status.NOTIFIED, Status.CLAIMED})
-"""A request in one of these still waits for somebody; a follow-up joins it."""
+"""A request in one of these is not over; a follow-up is added to it."""
 
 MOST_FOLLOW_UPS = 500
 """To one request. Each costs as much as all before it, and nobody reads more."""
@@ -64,7 +64,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page that helps whoever takes the request; `url` is http or https."""
+    """A page that helps the agent who claims the request; `url` is http or https."""
 
     label: str
     url: str

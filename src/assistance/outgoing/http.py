@@ -198,7 +198,7 @@ class Http:
 def _encoded(
     json: Any, data: bytes | Mapping[str, str] | None, headers: Mapping[str, str]
 ) -> tuple[dict[str, str], bytes | None]:
-    """The headers and the body; a `Content-Type` among the headers goes before ours."""
+    """The headers and the body; a `Content-Type` among the headers replaces ours."""
     if json is not None:
         return {"Content-Type": "application/json; charset=utf-8", **headers}, _json(json)
     if isinstance(data, Mapping):

@@ -1,4 +1,4 @@
-"""The health of this process and of its channels, and a sign of life for a monitor outside."""
+"""The health of this process and of its channels, and the ping to a monitor outside."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -142,9 +142,9 @@ def test_a_step_that_can_never_run_or_has_nothing_to_look_at_is_refused(
     ("topic", "steps", "says"),
     [
         ("", "[{notify: [a], when: open}]", "the topic has no hours, so it is always open"),
-        ("hours: Mon 09:00-10:00 UTC", "[{notify: [a], when: open}]", "nobody is told while this topic is closed"),
-        ("hours: Mon 09:00-10:00 UTC", "[{notify: [a], when: closed}]", "nobody is told while this topic is open"),
-        ("", "[{notify: [quiet]}]", "tells no person"),
+        ("hours: Mon 09:00-10:00 UTC", "[{notify: [a], when: open}]", "nobody is notified while this topic is closed"),
+        ("hours: Mon 09:00-10:00 UTC", "[{notify: [a], when: closed}]", "nobody is notified while this topic is open"),
+        ("", "[{notify: [quiet]}]", "notifies no person"),
         ("", "[{notify: [a]}, {notify: [a], if: undelivered}]", "always holds"),
         ("", "[{notify: [quiet]}, {notify: [a], if: undelivered, after: 5s}]", "always holds"),
         ("", "[{notify: [a]}, {notify: [a], if: unclaimed}]", "always holds"),

@@ -47,15 +47,15 @@ def doubts(topic: TopicEntry, steps: Sequence[StepEntry], silent: Collection[str
         if step.when is When.OPEN and topic.hours is None:
             yield ("steps", index, "when"), "the topic has no hours, so it is always open"
         if index and step.condition is not Condition.ALWAYS and not _notified_before(step, steps[:index], silent):
-            yield ("steps", index, "if"), f"`{step.condition}` always holds here: nobody is told before this step"
+            yield ("steps", index, "if"), f"`{step.condition}` always holds here: nobody is notified before this step"
     reached = {step.when for step in steps if not set(step.notify) <= set(silent)}
     if not reached:
-        yield (), "this topic tells no person: nobody reads the channels of its steps"
+        yield (), "this topic notifies no person: nobody reads the channels of its steps"
     elif topic.hours is not None and When.BOTH not in reached:
         if When.OPEN not in reached:
-            yield ("hours",), "nobody is told while this topic is open"
+            yield ("hours",), "nobody is notified while this topic is open"
         if When.CLOSED not in reached and not topic.hours.whole_week:
-            yield ("hours",), "nobody is told while this topic is closed"
+            yield ("hours",), "nobody is notified while this topic is closed"
 
 
 def _notified_before(step: StepEntry, before: Sequence[StepEntry], silent: Collection[str]) -> bool:

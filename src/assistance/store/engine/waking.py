@@ -1,7 +1,7 @@
 """Waking dispatchers in other processes: one NOTIFY for all that was committed in the meantime, never one an accept.
 
 It is sent after the commit, in a transaction of its own. Lock: a NOTIFY locks the whole server until its transaction
-ends; within the commit of an accept it would make all processes wait for each other's disks.
+ends; within the commit of an accept it would make each process wait for the disk writes of all others.
 """
 
 import asyncio

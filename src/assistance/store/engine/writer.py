@@ -105,7 +105,7 @@ class Writer:
         return result
 
     def _gather(self, write: _Write) -> None:
-        """Give the thread all that one turn of the event loop writes as one list, at the end of the turn.
+        """Give the thread all writes of one iteration of the event loop as one list, at its end.
 
         Interpreter lock (GIL): a thread that woke for the first write would take it from the loop, write little, and
         begin again.

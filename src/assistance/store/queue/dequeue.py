@@ -20,7 +20,7 @@ ThreadKey = tuple[str, str, int]
 """A request, a channel and the step of the plan that notified it."""
 
 _UNDER_WAY = 1.0
-"""Seconds after which an update is considered again when what goes before it is being sent."""
+"""Seconds after which an update is considered again when the message before it is being sent."""
 _ROUNDS = 20
 _MANY = 200
 """Deliveries read once the first have turned out to be skipped, as most failover steps are, and for one to probe."""
