@@ -21,10 +21,11 @@ class Snapshot(NamedTuple):
     def version(self) -> int:
         """The number of this version of the request, for `ETag` and `If-Match`.
 
-        It only rises: each event raises `sequence`, each change of a delivery's state raises its `changes`, and no
-        delivery is deleted before its request.
+        It only rises: each event raises `sequence`, each change of a notice's state raises its `changes`, and no notice
+        is deleted before its request. Other deliveries are not part of what callers see: with them, sending the update
+        about a change would make the `ETag` that was given with the change stale.
         """
-        return self.request.sequence + sum(delivery.changes for delivery in self.deliveries)
+        return self.request.sequence + sum(each.changes for each in self.deliveries if each.kind is Kind.NOTICE)
 
 
 class ClaimedBy(TypedDict):

@@ -1,4 +1,4 @@
-"""The version of a request rises with each event and each change of a delivery's state, and with nothing else."""
+"""The version of a request rises with each event and each change of a notice's state, and with nothing else."""
 
 from collections.abc import Awaitable, Callable
 
@@ -78,6 +78,20 @@ async def test_a_skipped_and_a_retried_delivery(store: Store):
     assert await version(store, of.id) == before + 1
     again = await store.change(Retry(Command(of.id, Actor("api", "ops"), NOW + 101), 2))
     assert (again.version, await version(store, of.id)) == (before + 3, before + 3)
+
+
+async def test_sending_an_update_is_no_new_version(store: Store):
+    """The version that a claim answers with stays good while the people who were notified get the update about it."""
+    id_ = (await ask(store)).request.id
+    [job] = await dequeue(store)
+    await store.record_outcome(outcome(job, State.DELIVERED))
+    claimed = await move(store, id_, Status.CLAIMED)
+    [update] = await dequeue(store, at=NOW + 100)
+    assert await version(store, id_) == claimed.version
+    await store.record_outcome(outcome(update, State.DELIVERED))
+    assert await version(store, id_) == claimed.version
+    command = Command(id_, Actor("api", "desk"), NOW + 101, frozenset({claimed.version}))
+    assert (await store.change(Reply(command, "Soon"))).version == claimed.version + 1
 
 
 MOVES: dict[str, Callable[[Store, Command], Awaitable[object]]] = {
