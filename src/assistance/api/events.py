@@ -1,6 +1,8 @@
 """What happened to a request, in order: as a list, or as server-sent events while it happens.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+Why not FastAPI's `EventSourceResponse`: it makes a route a stream for all, and this one answers JSON too, by `Accept`.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""One SMTP session (RFC 5321), and the verdict of each reply code."""
+"""One SMTP session (RFC 5321), and the verdict of each reply code.
+
+Why the policy is ours: the library speaks SMTP, but only we know which refusal is the channel's and which the mail's.
+"""
 
 import ssl
 from asyncio import timeout
