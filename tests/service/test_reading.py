@@ -128,10 +128,11 @@ async def test_the_list_is_filtered_by_topic_status_and_conversation(service: Se
     ],
 )
 async def test_a_query_that_means_nothing_is_refused_and_not_echoed(service: Service, query: str):
-    """422 naming the parameter, never the value."""
+    """422 naming the parameter and what is wrong with it, never the value."""
     status, problem, _ = await service.call("GET", f"/assistance?{query}")
     name, _, value = query.partition("=")
     assert (status, [each["pointer"] for each in problem["errors"]]) == (422, [f"#/query/{name}"])
+    assert problem["errors"][0]["detail"] != "is not valid"
     assert len(value) < 2 or value not in str(problem)
 
 

@@ -175,7 +175,7 @@ async def replay(request: Request, principal: Manager, services: Here) -> Respon
     response_model=None,
     responses=documented(401, 403, 404, 503, ok=DeliveryList),
 )
-async def of_request(request_id: RequestId, services: Here) -> Response:
+async def deliveries(request_id: RequestId, services: Here) -> Response:
     """Everything owed for a request, with every try."""
     found = await services.store.tries(request_id)
     if not found:

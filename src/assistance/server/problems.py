@@ -53,6 +53,7 @@ _SENTENCES = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
+    "uuid_parsing": "must be a UUID",
     "list_type": "must be a list",
     "dict_type": "must be an object",
     "model_type": "must be an object",
