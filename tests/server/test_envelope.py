@@ -61,13 +61,15 @@ async def test_a_header_block_above_16_kb_is_a_431(url: str):
     [
         head(host=""),
         head("/plain", "GET", "Host: other"),
+        head(host="Host: a b"),
+        head(host="Host: x@y"),
         head("/echo", "POST", "Content-Length: 1", "Content-Length: 2"),
         head("/echo", "POST", "Content-Length: 1", "Transfer-Encoding: chunked"),
         head("/echo", "POST", "Content-Length: -1"),
     ],
 )
 async def test_what_two_readers_could_read_in_two_ways_is_a_400(url: str, request_: bytes):
-    """Missing or double Host and Content-Length fields are refused, by the protocol or by the gate."""
+    """Missing, double or senseless Host and Content-Length fields are refused, by the protocol or by the gate."""
     answer = await ask(url, request_)
     assert (answer.status, answer.problem["type"]) == (400, "/problems/malformed-request")
 
