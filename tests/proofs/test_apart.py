@@ -57,7 +57,7 @@ async def test_a_channel_that_was_mended_is_tried_by_those_who_send(
         body = {"state": "parked"} if said == "replay" else None
         async with around.session.post(f"{api.url}/-/{said}", json=body, headers=around.bearer) as answer:
             assert answer.status == 200
-        await until(lambda: any("Please call" in str(message) for message in around.slack.messages), within=20)
+        await until(lambda: any("Please call" in message.text for message in around.slack.messages), within=20)
         took = time.monotonic() - began
     say(f"sent after {took:.2f} s")
     assert took < 5
