@@ -97,8 +97,9 @@ class Envelope:
             await send(message)
 
         try:
-            self._let_in(scope, slot)
-            if (short := self._short_cut) and scope["path"] == short.path and scope["method"] == "POST":
+            if (refusal := self._let_in(scope, slot)) is not None:
+                await problem_response(refusal, scope)(scope, receive, answer)
+            elif (short := self._short_cut) and scope["path"] == short.path and scope["method"] == "POST":
                 self._name(scope)
                 response = await short.endpoint(Request(scope, receive))
                 await response(scope, receive, answer)
@@ -107,13 +108,11 @@ class Envelope:
         except ClientDisconnect:
             pass  # The client closed before its body was complete: there is no one to answer, and no failure of ours.
         except Exception as error:  # noqa: BLE001 - the last resort: no request may end without an answer
-            problem = error if isinstance(error, Problem) else self._problem_of(error)
-            if problem is None:
-                _log.error("request failed", exc_info=error)
-                problem = Problem(500)
+            # Memory: no name here keeps the error, or each refusal is a cycle that waits for the garbage collector.
+            response = problem_response(self._answer_to(error), scope)
             # Two answers: one that has begun stays as it is, and uvicorn closes the connection when it does not end.
             if status is None:
-                await problem_response(problem, scope)(scope, receive, answer)
+                await response(scope, receive, answer)
         finally:
             self._slots.discard(slot)
             if scope["path"] not in HEALTH:
@@ -122,20 +121,27 @@ class Envelope:
                 self._on_refusal(scope)
             self._log_access(scope, status, time.perf_counter() - begun)
 
-    def _let_in(self, scope: Scope, slot: object) -> None:
-        """Give the request its slot, and its path the one form that routes know. Raises Problem."""
+    def _answer_to(self, error: Exception) -> Problem:
+        problem = error if isinstance(error, Problem) else self._problem_of(error)
+        if problem is None:
+            _log.error("request failed", exc_info=error)
+        return problem or Problem(500)
+
+    def _let_in(self, scope: Scope, slot: object) -> Problem | None:
+        """Give the request its slot, and its path the one form that routes know; why not, or None."""
         path = scope["path"]
         if path.endswith("/") and path != "/":
             scope["path"] = path = path[:-1]
             scope["raw_path"] = scope.get("raw_path", b"").removesuffix(b"/")
         if (problem := objection(scope)) is not None:
-            raise problem
+            return problem
         if path in HEALTH:
-            return
+            return None
         if len(self._slots) >= self._max_concurrency:
-            raise too_busy()
+            return too_busy()
         self._slots.add(slot)
         scope["state"]["release"] = partial(self._slots.discard, slot)
+        return None
 
     def _name(self, scope: Scope) -> None:
         """Do what the router does for other requests: name the route, for the log and the span."""
